@@ -1,0 +1,77 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Holdfast: an event-sourced reconnection ledger on LMDB.
+// Arrows between targets run one way, from the end of this list to its beginning.
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "holdfast",
+    platforms: [.macOS(.v26)],
+    products: [
+        .library(name: "Ledger", targets: ["Ledger"]),
+        .executable(name: "holdfast", targets: ["holdfast"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // lmdb.h, nothing else.
+        .systemLibrary(
+            name: "CLMDB", pkgConfig: "lmdb",
+            providers: [.apt(["liblmdb-dev"]), .brew(["lmdb"])]),
+        // Typed, noncopyable transactions over LMDB; knows nothing of events.
+        .target(
+            name: "LMDB", dependencies: ["CLMDB"],
+            swiftSettings: strict + [.strictMemorySafety(), .enableExperimentalFeature("Lifetimes")]),
+        // The pure rules: commands are decided into events, views are folded from them.
+        .target(name: "ReconnectionRules", swiftSettings: strict),
+        // Events in hash-chained batches, one LMDB value each.
+        .target(
+            name: "EventLog", dependencies: ["LMDB", "ReconnectionRules", crypto],
+            swiftSettings: strict + [.enableExperimentalFeature("Lifetimes")]),
+        // The engine people embed: one writer thread, group commit, views, feed.
+        .target(
+            name: "Ledger", dependencies: ["EventLog", "LMDB", "ReconnectionRules", crypto],
+            swiftSettings: strict),
+        // Traces in; history and counts out.
+        .target(
+            name: "Audit", dependencies: ["Ledger", "EventLog", "ReconnectionRules", crypto],
+            swiftSettings: strict),
+        // The vendor's wire: signatures, actions, error codes. Knows no engine.
+        .target(name: "CloudAPI", dependencies: [crypto], swiftSettings: strict),
+        // HTTP over Hummingbird.
+        .target(
+            name: "LedgerServer",
+            dependencies: [
+                "CloudAPI", "Ledger", "EventLog", "ReconnectionRules", crypto, logging,
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "holdfast",
+            dependencies: [
+                "Audit", "CloudAPI", "EventLog", "Ledger", "LedgerServer", "ReconnectionRules", logging,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6]
+)

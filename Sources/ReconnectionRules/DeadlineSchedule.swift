@@ -1,0 +1,35 @@
+/// When to look at which concurrency next, in deadline order (ties: project, then lowest number).
+///
+/// A concurrency has at most one live entry, keyed no later than its deadline. A deadline that moves
+/// later leaves the entry where it is: when the entry comes up, it is put back at the deadline that
+/// holds by then. So a user who vanishes and returns in time costs the schedule nothing, and ten
+/// million waiting users cost nothing until their windows end. Only a deadline that becomes earlier
+/// than the entry adds a second one, and the first is then stale.
+struct DeadlineSchedule: Sendable {
+    struct Entry: Comparable, Sendable {
+        var moment: Microseconds
+        var concurrency: ConcurrencyNumber
+        var project: ProjectNumber
+
+        static func < (left: Entry, right: Entry) -> Bool {
+            if left.moment != right.moment { return left.moment < right.moment }
+            if left.project != right.project { return left.project < right.project }
+            return left.concurrency < right.concurrency
+        }
+    }
+
+    private var heap = BinaryHeap<Entry>()
+
+    /// No deadline is before this moment. Cost: O(1).
+    var earliest: Microseconds? { heap.min?.moment }
+
+    mutating func insert(_ entry: Entry) { heap.insert(entry) }
+
+    /// Removes and returns the first entry if its moment is not after `now`.
+    mutating func popDue(at now: Microseconds) -> Entry? {
+        guard let first = heap.min, first.moment <= now else { return nil }
+        return heap.removeMin()
+    }
+
+    mutating func replaceAll(with entries: [Entry]) { heap.replaceAll(with: entries) }
+}

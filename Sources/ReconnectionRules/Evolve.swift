@@ -1,0 +1,139 @@
+/// Views are folded from events. `evolve` decides nothing: all it needs stands in the event.
+extension State {
+    /// Folds one event in. Events come in order, from position 1 on.
+    ///
+    /// Cost: O(1) amortised, plus O(log n) where a deadline or an idle concurrency is queued;
+    /// O(concurrencies) for opened and projectModified. Traps on an event out of order; whether an
+    /// event is possible at all is the business of `verify`, which decides it again.
+    public mutating func evolve(_ event: Event) {
+        precondition(event.position == position + 1, "events are folded in order")
+        position = event.position
+        time = event.time
+        counters.count(event)
+        switch event.kind {
+        case .opened:
+            lastOfLedger = event.position
+            postponeDeadlines(by: event.outage)
+        case .projectNamed:
+            projects.append(ProjectRecord())
+            projects[Int(event.project)].last = event.position
+        case .projectModified: evolveSettings(event)
+        case .userNamed:
+            users.append(UserRecord())
+            link(event)
+        case .applied, .sessionCreated, .disconnected, .destroyed, .repossessed, .recovered,
+            .withdrawn, .restored:
+            if event.user != 0 { evolveUser(event) }
+            if event.concurrency != 0 { evolveConcurrency(event) }
+        }
+    }
+
+    private mutating func evolveUser(_ event: Event) {
+        if event.outcome == .granted {
+            users[Int(event.user)].project = event.project
+            users[Int(event.user)].concurrency = event.concurrency
+        } else if event.releasesUser {
+            users[Int(event.user)].project = 0
+            users[Int(event.user)].concurrency = 0
+        }
+        link(event)
+    }
+
+    /// Ends the user's chain of events in this one.
+    private mutating func link(_ event: Event) {
+        let index = Int(event.user)
+        users[index].last = event.position
+        users[index].eventCount &+= 1
+        if users[index].eventCount % JumpStack.stride == 0 {
+            users[index].jump = event.position
+            jumpStacks[event.user, default: JumpStack()].append(event.position)
+        }
+    }
+
+    private mutating func evolveConcurrency(_ event: Event) {
+        let project = Int(event.project)
+        let number = Int(event.concurrency)
+        let before = projects[project].concurrencies[number].state
+        var record = projects[project].concurrencies[number]
+        record.last = event.position
+        record.state = event.state
+        switch event.state {
+        case .reserved, .connected, .waiting:
+            record.user = event.user
+            record.session = event.session
+            record.moment = event.deadline
+            record.runsWithoutClient = event.state == .connected && event.flag
+        case .recovering, .withdrawn, .none:
+            record.user = 0
+            record.session = 0
+            record.moment = event.deadline
+            record.runsWithoutClient = false
+        case .idle:
+            record.user = 0
+            record.session = 0
+            record.moment = event.time
+            record.runsWithoutClient = false
+        }
+        schedule(&record, event.project, event.concurrency)
+        projects[project].concurrencies[number] = record
+        if event.state == .idle, before != .idle {
+            projects[project].idle.insert(event.concurrency, since: event.time)
+        }
+        tally(project, from: before, to: event.state)
+    }
+
+    private mutating func tally(
+        _ project: Int, from before: ConcurrencyState, to after: ConcurrencyState
+    ) {
+        guard before != after else { return }
+        if before == .idle { projects[project].idleCount -= 1 }
+        if after == .idle { projects[project].idleCount += 1 }
+        if before == .withdrawn { projects[project].inServiceCount += 1 }
+        if after == .withdrawn { projects[project].inServiceCount -= 1 }
+        if before == .waiting { counters.waitingNow -= 1 }
+        if after == .waiting { counters.waitingNow += 1 }
+        if before.isHeld, !after.isHeld { counters.heldNow -= 1 }
+        if !before.isHeld, after.isHeld { counters.heldNow += 1 }
+    }
+
+    private mutating func schedule(
+        _ record: inout ConcurrencyRecord, _ project: ProjectNumber,
+        _ concurrency: ConcurrencyNumber
+    ) {
+        guard let deadline = record.deadline, deadline < record.scheduledAt else { return }
+        record.scheduledAt = deadline
+        schedule.insert(
+            DeadlineSchedule.Entry(moment: deadline, concurrency: concurrency, project: project))
+    }
+
+    private mutating func evolveSettings(_ event: Event) {
+        guard let settings = event.settings else { return }
+        let index = Int(event.project)
+        projects[index].settings = settings
+        projects[index].last = event.position
+        // Numbers never used before come into service with the event itself; withdrawn ones are
+        // brought back one event each.
+        let numberCount = projects[index].numberCount
+        guard settings.concurrencyCount > numberCount else { return }
+        projects[index].concurrencies.reserveCapacity(Int(settings.concurrencyCount) + 1)
+        for number in numberCount + 1 ... settings.concurrencyCount {
+            var record = ConcurrencyRecord()
+            record.moment = event.time
+            projects[index].concurrencies.append(record)
+            projects[index].idle.insert(number, since: event.time)
+        }
+        projects[index].inServiceCount += settings.concurrencyCount - numberCount
+        projects[index].idleCount += settings.concurrencyCount - numberCount
+    }
+
+    private mutating func postponeDeadlines(by outage: Microseconds) {
+        guard outage > 0 else { return }
+        for project in projects.indices.dropFirst() {
+            for number in projects[project].concurrencies.indices.dropFirst()
+            where projects[project].concurrencies[number].state.hasDeadline {
+                projects[project].concurrencies[number].moment += outage
+            }
+        }
+        rebuildSchedule()
+    }
+}

@@ -1,0 +1,96 @@
+/// The current view as numbers: who holds which concurrency, in which state, until when.
+///
+/// Folding the same events over an empty state gives the same state on any machine, byte for byte
+/// (`forEachCanonicalWord`). Nothing here reads a clock, draws a random number or does I/O.
+public struct State: Sendable {
+    /// Index = number; index 0 is unused.
+    public internal(set) var users: [UserRecord] = [UserRecord()]
+    /// Index = number; index 0 is unused.
+    public internal(set) var projects: [ProjectRecord] = [ProjectRecord()]
+    /// Jump trees of the users that have 16 events and more.
+    public internal(set) var jumpStacks: [UserNumber: JumpStack] = [:]
+    public internal(set) var counters = Counters()
+    /// Position of the newest event folded in, 0 before the first.
+    public internal(set) var position: Position = 0
+    /// Ledger time of that event. Event times never decrease.
+    public internal(set) var time: Microseconds = 0
+    /// Position of the newest event about the ledger itself (opened).
+    public internal(set) var lastOfLedger: Position = 0
+    var schedule = DeadlineSchedule()
+
+    public init() {}
+
+    /// Restores a state from stored records and derives the queues from them.
+    ///
+    /// Cost: linear in the number of concurrencies. The records must come from one state; `users`
+    /// and `projects` include the unused index 0.
+    public init(
+        users: [UserRecord], projects: [(settings: ProjectSettings, last: Position,
+            concurrencies: [ConcurrencyRecord])],
+        jumpStacks: [UserNumber: JumpStack], counters: Counters, position: Position,
+        time: Microseconds, lastOfLedger: Position
+    ) {
+        self.users = users
+        self.projects = projects.map { stored in
+            var project = ProjectRecord()
+            project.settings = stored.settings
+            project.last = stored.last
+            project.concurrencies = stored.concurrencies
+            for record in stored.concurrencies.dropFirst() {
+                if record.state != .withdrawn { project.inServiceCount += 1 }
+                if record.state == .idle { project.idleCount += 1 }
+            }
+            project.idle.replaceAll(from: project.concurrencies)
+            return project
+        }
+        self.jumpStacks = jumpStacks
+        self.counters = counters
+        self.position = position
+        self.time = time
+        self.lastOfLedger = lastOfLedger
+        rebuildSchedule()
+    }
+
+    public var userCount: Int { users.count - 1 }
+    public var projectCount: Int { projects.count - 1 }
+
+    /// The concurrency a user holds, nil if it holds none. A number never handed out holds none.
+    public func holding(of user: UserNumber) -> Holding? {
+        guard Int(user) < users.count, users[Int(user)].holdsConcurrency else { return nil }
+        let record = users[Int(user)]
+        return Holding(
+            project: record.project, concurrency: record.concurrency,
+            record: projects[Int(record.project)].concurrencies[Int(record.concurrency)])
+    }
+
+    /// No deadline falls due before this moment; nil if none runs. Cost: O(1). It may be earlier
+    /// than the first real deadline: settling then finds nothing to do and the next value is later.
+    public var nextDeadline: Microseconds? { schedule.earliest }
+
+    /// Whether any deadline runs.
+    public var hasDeadlines: Bool { schedule.earliest != nil }
+
+    mutating func rebuildSchedule() {
+        var entries: [DeadlineSchedule.Entry] = []
+        for projectIndex in projects.indices.dropFirst() {
+            for index in projects[projectIndex].concurrencies.indices.dropFirst() {
+                let deadline = projects[projectIndex].concurrencies[index].deadline
+                projects[projectIndex].concurrencies[index].scheduledAt = deadline ?? .max
+                if let deadline {
+                    entries.append(
+                        DeadlineSchedule.Entry(
+                            moment: deadline, concurrency: ConcurrencyNumber(index),
+                            project: ProjectNumber(projectIndex)))
+                }
+            }
+        }
+        schedule.replaceAll(with: entries)
+    }
+}
+
+/// A concurrency in somebody's hands.
+public struct Holding: Equatable, Sendable {
+    public var project: ProjectNumber
+    public var concurrency: ConcurrencyNumber
+    public var record: ConcurrencyRecord
+}
