@@ -5,11 +5,21 @@ extension State {
     /// then lowest number, cascading. Hands each event to `emit` after folding it in.
     ///
     /// Cost: O(log n) an event; O(1) if nothing is due.
-    public mutating func settle(at now: Microseconds, emit: (Event) -> Void) {
-        while let event = settleNext(at: now) {
+    ///
+    /// - Parameter limit: stop after about that many events, so that a caller can commit in between.
+    /// - Returns: whether everything due is settled.
+    @discardableResult
+    public mutating func settle(
+        at now: Microseconds, limit: Int = .max, emit: (Event) -> Void
+    ) -> Bool {
+        var count = 0
+        while count < limit {
+            guard let event = settleNext(at: now) else { return true }
             emit(event)
             settleConsequences(of: event, emit: emit)
+            count += 1
         }
+        return false
     }
 
     /// Decides a command at `now`, folds in its event and what follows from it, and hands each to

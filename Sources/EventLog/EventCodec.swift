@@ -1,0 +1,78 @@
+import ReconnectionRules
+
+/// One event as 80 bytes. The check word covers the other 76 bytes and the event's position, so that
+/// a single event read out of a batch is known to be the one that was written there.
+enum EventCodec {
+    /// Writes the record. `pointer` has 80 bytes. Cost: a few nanoseconds, no allocation.
+    static func encode(_ event: Event, at pointer: UnsafeMutableRawPointer) {
+        pointer.storeBytes(of: event.kind.rawValue, as: UInt8.self)
+        pointer.storeBytes(of: event.outcome.rawValue, toByteOffset: 1, as: UInt8.self)
+        pointer.storeBytes(of: event.state.rawValue, toByteOffset: 2, as: UInt8.self)
+        let flags: UInt8 = (event.namesSession ? 1 : 0) | (event.flag ? 2 : 0)
+        pointer.storeBytes(of: flags, toByteOffset: 3, as: UInt8.self)
+        store(event.caller, at: 8, pointer)
+        store(event.user, at: 12, pointer)
+        store(event.concurrency, at: 16, pointer)
+        store(event.project, at: 20, pointer)
+        store(event.inputProject, at: 22, pointer)
+        store(event.time, at: 24, pointer)
+        store(event.deadline, at: 32, pointer)
+        store(event.session, at: 40, pointer)
+        store(event.inputSession, at: 48, pointer)
+        store(event.previousOfUser, at: 56, pointer)
+        store(event.previousOfConcurrency, at: 64, pointer)
+        store(event.jump, at: 72, pointer)
+        let check = check(of: UnsafeRawPointer(pointer), position: event.position)
+        store(check, at: 4, pointer)
+    }
+
+    /// Reads the record back, nil if the check word or a numbered value is not right.
+    static func decode(_ pointer: UnsafeRawPointer, position: Position) -> Event? {
+        let stored: UInt32 = load(pointer, at: 4)
+        guard stored == check(of: pointer, position: position),
+            let kind = Event.Kind(rawValue: load(pointer, at: 0)),
+            let outcome = Event.Outcome(rawValue: load(pointer, at: 1)),
+            let state = ConcurrencyState(rawValue: load(pointer, at: 2))
+        else { return nil }
+        let flags: UInt8 = load(pointer, at: 3)
+        var event = Event(position: position, time: load(pointer, at: 24), kind: kind, outcome: outcome)
+        event.state = state
+        event.namesSession = flags & 1 != 0
+        event.flag = flags & 2 != 0
+        event.caller = load(pointer, at: 8)
+        event.user = load(pointer, at: 12)
+        event.concurrency = load(pointer, at: 16)
+        event.project = load(pointer, at: 20)
+        event.inputProject = load(pointer, at: 22)
+        event.deadline = load(pointer, at: 32)
+        event.session = load(pointer, at: 40)
+        event.inputSession = load(pointer, at: 48)
+        event.previousOfUser = load(pointer, at: 56)
+        event.previousOfConcurrency = load(pointer, at: 64)
+        event.jump = load(pointer, at: 72)
+        return event
+    }
+
+    /// Folds the ten words with the position as seed, the check word itself taken as zero.
+    private static func check(of pointer: UnsafeRawPointer, position: Position) -> UInt32 {
+        var folded = CheckWord.start(seed: position)
+        for index in 0 ..< 10 {
+            var word: UInt64 = load(pointer, at: 8 * index)
+            if index == 0 { word &= 0x0000_0000_FFFF_FFFF }
+            folded = CheckWord.fold(folded, word)
+        }
+        return UInt32(truncatingIfNeeded: folded ^ folded >> 32)
+    }
+
+    private static func store<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ value: Value, at offset: Int, _ pointer: UnsafeMutableRawPointer
+    ) {
+        pointer.storeBytes(of: value.littleEndian, toByteOffset: offset, as: Value.self)
+    }
+
+    private static func load<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ pointer: UnsafeRawPointer, at offset: Int
+    ) -> Value {
+        Value(littleEndian: pointer.loadUnaligned(fromByteOffset: offset, as: Value.self))
+    }
+}

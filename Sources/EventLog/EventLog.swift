@@ -1,0 +1,204 @@
+import Crypto
+import LMDB
+public import ReconnectionRules
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// An append-only log of events: batches in LMDB, each one durable commit and one link of a SHA-256
+/// chain.
+///
+/// One process appends, any number read at the same time. What is read has been checked: a whole
+/// batch by its hash, a single event by its check word. Damage is an error that names the position,
+/// never data.
+public final class EventLog: Sendable {
+    public enum Mode: Sendable {
+        /// Creates an empty log; refuses a directory that holds anything.
+        case create
+        /// Opens to read and append.
+        case readWrite
+        /// Opens to read, beside a process that appends.
+        case readOnly
+    }
+
+    public let directory: String
+    /// 16 random bytes given at creation, in hexadecimal: tells two ledgers apart.
+    public let ledgerId: String
+    let environment: Environment
+    let batches: Table
+
+    /// Opens a log.
+    ///
+    /// Cost: constant; the newest batch is hashed. Throws `missing`, `foreign`, `newerFormat`,
+    /// `corrupt` or `storage`.
+    public init(directory: String, mode: Mode) throws(LogError) {
+        self.directory = directory
+        do {
+            var options = Environment.Options()
+            options.isReadOnly = mode == .readOnly
+            environment = try Environment(directory: directory, options: options)
+            if mode == .create { try Self.createTables(in: environment) }
+            let metaKey = LogFormat.metaKey
+            let transaction = try ReadTransaction(environment)
+            guard let meta = try transaction.table(named: LogFormat.metaTableName),
+                let batches = try transaction.table(named: LogFormat.batchTableName),
+                let stored = try transaction.get(metaKey.span.bytes, in: meta)
+            else {
+                throw LogError(
+                    .foreign,
+                    "\(directory) is an LMDB database of another program; name a Holdfast data "
+                        + "directory, or a new one")
+            }
+            self.batches = batches
+            ledgerId = try stored.withUnsafeBytes { (bytes) throws(LogError) in
+                try Self.ledgerId(fromMeta: bytes, directory)
+            }
+        } catch let error as LMDBError {
+            throw Self.opening(directory, error)
+        } catch let error as LogError {
+            throw error
+        } catch {
+            throw LogError(.foreign, "\(error)")
+        }
+        _ = try head()
+    }
+
+    // MARK: - Appending
+
+    private func put(_ bytes: UnsafeRawBufferPointer, at first: Position) throws(LMDBError) {
+        var transaction = try WriteTransaction(environment)
+        let span = unsafe RawSpan(_unsafeBytes: bytes)
+        try transaction.put(span, forKey: first, in: batches, mode: .append)
+        try transaction.commit()
+    }
+
+    /// Appends a sealed batch durably. On return it survives a power cut.
+    ///
+    /// Throws `outOfOrder` if the log does not end right before `first`, `storage` if LMDB fails;
+    /// after the latter the caller must reopen the log to learn what is in it. Cost: one LMDB
+    /// commit, two durability barriers.
+    public func append(_ bytes: UnsafeRawBufferPointer, at first: Position) throws(LogError) {
+        do { try put(bytes, at: first) } catch {
+            if case .keyExists = error.code {
+                throw LogError(
+                    .outOfOrder, "a batch for position \(first) is in the log already: another process"
+                        + " appended to it")
+            }
+            throw LogError(error)
+        }
+    }
+
+    // MARK: - Reading
+
+    /// Runs `body` on one snapshot. Keep it short: pages freed meanwhile cannot be reused.
+    public func read<Result>(_ body: (borrowing LogSnapshot) throws -> Result) throws -> Result {
+        let transaction: ReadTransaction
+        do { transaction = try ReadTransaction(environment) } catch { throw LogError(error) }
+        return try body(LogSnapshot(transaction, batches))
+    }
+
+    /// What the log ends with. Hashes the newest batch.
+    public func head() throws(LogError) -> LogHead {
+        try rethrowing { try read { (snapshot) in try snapshot.head() } }
+    }
+
+    /// One event by its position, nil past the end. Cost: one descent of the tree.
+    public func event(at position: Position) throws(LogError) -> Event? {
+        try rethrowing { try read { (snapshot) in try snapshot.event(at: position) } }
+    }
+
+    /// Hands every batch from the one that holds `position` on to `body`, oldest first, its hash and
+    /// its link checked, until `body` returns false. A new snapshot every few megabytes keeps a long
+    /// walk from pinning old pages; what is appended meanwhile is walked too.
+    ///
+    /// Throws what `body` throws, and `LogError` at the first batch that is not what was written.
+    public func forEachBatch(
+        from position: Position = 1, _ body: (borrowing BatchView) throws -> Bool
+    ) throws {
+        var walk = ForwardWalk(next: position)
+        while try read({ (snapshot) in try walk.continue(in: snapshot, body) }) {}
+    }
+
+    /// Hands over the batches from the newest to the oldest, each hash checked, until `body` returns
+    /// false.
+    public func forEachBatchBackward(_ body: (borrowing BatchView) throws -> Bool) throws {
+        try read { (snapshot) in try snapshot.forEachBatchBackward(body) }
+    }
+
+    /// Changes whenever something is committed. Costs no lock and no read transaction: made to be
+    /// polled by another process.
+    public var changeMark: Int { environment.lastTransactionId }
+
+    /// Bytes of the log file in use.
+    public var byteCount: Int { (environment.lastPageNumber + 1) * environment.pageSizeBytes }
+
+    // MARK: - Private
+
+    private func rethrowing<Result>(_ body: () throws -> Result) throws(LogError) -> Result {
+        do { return try body() } catch let error as LogError { throw error } catch {
+            throw LogError(.foreign, "\(error)")
+        }
+    }
+
+    private static func createTables(in environment: Environment) throws {
+        var transaction = try WriteTransaction(environment)
+        let meta = try transaction.table(named: LogFormat.metaTableName, create: true)
+        _ = try transaction.table(named: LogFormat.batchTableName, create: true)
+        let key = LogFormat.metaKey
+        if try transaction.get(key.span.bytes, in: meta) == nil {
+            var value = LogFormat.metaMagic
+            value += withUnsafeBytes(of: LogFormat.version.littleEndian) { Array($0) }
+            value += [UInt8](repeating: 0, count: 6)
+            var generator = SystemRandomNumberGenerator()
+            value += (0 ..< 16).map { _ in UInt8.random(in: 0 ... 255, using: &generator) }
+            value += [UInt8](repeating: 0, count: 8)
+            value += Array(SHA256.hash(data: value))
+            try transaction.put(
+                value.span.bytes, forKey: key.span.bytes, in: meta, mode: .insert)
+        }
+        try transaction.commit()
+    }
+
+    /// Checks the meta entry: mark, version, check sum.
+    private static func ledgerId(
+        fromMeta bytes: UnsafeRawBufferPointer, _ directory: String
+    ) throws(LogError) -> String {
+        guard bytes.count >= 16, bytes.prefix(8).elementsEqual(LogFormat.metaMagic) else {
+            throw LogError(
+                .foreign, "\(directory) is no Holdfast log; name a Holdfast data directory")
+        }
+        let version = UInt16(
+            littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt16.self))
+        if version > LogFormat.version {
+            throw LogError(
+                .newerFormat(version: version),
+                "\(directory) has log format \(version), newer than \(LogFormat.version); use the "
+                    + "Holdfast that wrote it, or a newer one")
+        }
+        let content = UnsafeRawBufferPointer(rebasing: bytes.dropLast(LogFormat.hashByteCount))
+        guard bytes.count == LogFormat.metaByteCount, version > 0,
+            SHA256.hash(data: content).elementsEqual(bytes.suffix(LogFormat.hashByteCount))
+        else { throw .corrupt(0, "the log's first page is not what was written") }
+        let digits = Array("0123456789abcdef".utf8)
+        let id = bytes[16 ..< 32].flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+        return String(decoding: id, as: UTF8.self)
+    }
+
+    private static func opening(_ directory: String, _ error: LMDBError) -> LogError {
+        switch error.code {
+        case .system(ENOENT):
+            return LogError(.missing, "no ledger at \(directory); create one with holdfast project set")
+        case .invalid:
+            return LogError(
+                .foreign, "\(directory)/data.mdb is not an LMDB file; name a Holdfast data directory")
+        case .versionMismatch:
+            return LogError(
+                .foreign, "\(directory)/data.mdb was written by another version of LMDB; use the "
+                    + "Holdfast that wrote it")
+        default: return LogError(error)
+        }
+    }
+}

@@ -1,0 +1,159 @@
+import LMDB
+public import ReconnectionRules
+
+/// The log at one moment. Made by `EventLog.read`.
+public struct LogSnapshot: ~Copyable {
+    private let transaction: ReadTransaction
+    private let batches: Table
+
+    init(_ transaction: consuming ReadTransaction, _ batches: Table) {
+        self.transaction = transaction
+        self.batches = batches
+    }
+
+    /// How many batches the log has. Cost: constant.
+    public func batchCount() throws -> Int {
+        do { return try transaction.entryCount(in: batches) } catch { throw LogError(error) }
+    }
+
+    /// What the log ends with. Hashes the newest batch.
+    public func head() throws -> LogHead {
+        var head = LogHead.empty
+        try forEachBatchBackward { batch in
+            head = LogHead(
+                position: batch.lastPosition, time: batch.times.upperBound, hash: batch.hash)
+            return false
+        }
+        return head
+    }
+
+    /// One event by its position, nil past the end or for 0. Checks the event's check word, not the
+    /// whole batch. Cost: one descent of the tree.
+    public func event(at position: Position) throws -> Event? {
+        var event: Event?
+        try withBatch(holding: position) { batch in event = try batch.event(at: position) }
+        return event
+    }
+
+    /// The name that the event at that position binds, nil if it binds none.
+    public func name(boundAt position: Position) throws -> String? {
+        var name: String?
+        try withBatch(holding: position) { batch in
+            try batch.verifyHash()
+            name = batch.name(at: position).map { String(decoding: $0, as: UTF8.self) }
+        }
+        return name
+    }
+
+    /// Calls `body` with the batch that holds `position`; not at all if none does. The hash is not
+    /// checked: check it, or read single events.
+    public func withBatch(
+        holding position: Position, _ body: (borrowing BatchView) throws -> Void
+    ) throws {
+        guard position > 0 else { return }
+        do {
+            var cursor = try transaction.cursor(in: batches)
+            guard try cursor.seek(atOrBefore: position) else { return }
+            let key = try Self.position(of: cursor.keyUInt64)
+            try cursor.value.withUnsafeBytes { bytes in
+                let batch = try BatchView(bytes, key: key)
+                if batch.lastPosition >= position { try body(batch) }
+            }
+        } catch let error as LMDBError { throw LogError(error) }
+    }
+
+    /// Hands over the batches from the newest to the oldest, each hash checked, until `body` returns
+    /// false.
+    public func forEachBatchBackward(_ body: (borrowing BatchView) throws -> Bool) throws {
+        do {
+            var cursor = try transaction.cursor(in: batches)
+            var hasEntry = try cursor.last()
+            while hasEntry {
+                let key = try Self.position(of: cursor.keyUInt64)
+                let goesOn = try cursor.value.withUnsafeBytes { bytes in
+                    let batch = try BatchView(bytes, key: key)
+                    try batch.verifyHash()
+                    return try body(batch)
+                }
+                if !goesOn { return }
+                hasEntry = try cursor.previous()
+            }
+        } catch let error as LMDBError { throw LogError(error) }
+    }
+
+    static func position(of key: UInt64?) throws -> Position {
+        guard let key, key > 0 else { throw LogError.corrupt(0, "a batch's key is not a position") }
+        return key
+    }
+
+    borrowing func walk(
+        from position: Position, _ body: (Position, UnsafeRawBufferPointer) throws -> Bool
+    ) throws {
+        do {
+            var cursor = try transaction.cursor(in: batches)
+            var hasEntry = try cursor.seek(atOrBefore: position)
+            if !hasEntry { hasEntry = try cursor.first() }
+            while hasEntry {
+                let key = try Self.position(of: cursor.keyUInt64)
+                if try !cursor.value.withUnsafeBytes({ try body(key, $0) }) { return }
+                hasEntry = try cursor.next()
+            }
+        } catch let error as LMDBError { throw LogError(error) }
+    }
+}
+
+/// A walk toward the head over several snapshots. Checks that positions have no gap and that every
+/// batch names its predecessor's hash.
+struct ForwardWalk {
+    /// Bytes handed over from one snapshot before the next is taken.
+    private static let snapshotByteCount = 16 << 20
+
+    private var next: Position
+    private var previousHash: Digest32?
+    private var previousLast: Position?
+
+    init(next: Position) { self.next = max(1, next) }
+
+    /// Goes on in this snapshot. Returns whether there may be more in a newer one.
+    mutating func `continue`(
+        in snapshot: borrowing LogSnapshot, _ body: (borrowing BatchView) throws -> Bool
+    ) throws -> Bool {
+        var byteCount = 0
+        var isStopped = false
+        try snapshot.walk(from: next) { key, bytes in
+            let batch = try BatchView(bytes, key: key)
+            // The walk may begin with the batch before `next` when that ends right before it.
+            if batch.lastPosition < next, previousLast == nil || batch.lastPosition <= previousLast! {
+                if previousLast == nil {
+                    try batch.verifyHash()
+                    previousHash = batch.hash
+                    previousLast = batch.lastPosition
+                }
+                return true
+            }
+            try check(batch)
+            isStopped = try !body(batch)
+            next = batch.lastPosition + 1
+            byteCount += batch.byteCount
+            return !isStopped && byteCount < Self.snapshotByteCount
+        }
+        return !isStopped && byteCount >= Self.snapshotByteCount
+    }
+
+    private mutating func check(_ batch: borrowing BatchView) throws {
+        try batch.verifyHash()
+        if let previousLast, batch.firstPosition != previousLast + 1 {
+            throw LogError.corrupt(previousLast + 1, "the batch that begins there is missing")
+        }
+        if previousLast == nil, batch.firstPosition > next {
+            throw LogError.corrupt(next, "the batch that begins there is missing")
+        }
+        let expected = batch.firstPosition == 1 ? .zero : previousHash
+        if let expected, batch.previousHash != expected {
+            throw LogError.corrupt(
+                batch.firstPosition, "the batch does not continue the chain before it")
+        }
+        previousHash = batch.hash
+        previousLast = batch.lastPosition
+    }
+}

@@ -1,0 +1,35 @@
+/// The main tree, whose keys name the tables, and the tree of each table.
+enum TableWalk {
+    static func walk(
+        _ meta: MetaPage, _ file: borrowing FileReader, _ census: inout PageCensus
+    ) throws(PageFault) -> [String: TableStatistics] {
+        var found: [(name: String, record: TreeRecord, owner: Int)] = []
+        try requirePlain(meta.main, "the tree of tables", owner: meta.number)
+        _ = try TreeWalk.walk(
+            "the tree of tables", meta.main, order: .bytes, allowsTables: true, owner: meta.number,
+            file, &census
+        ) { (page, number, entry, _) throws(PageFault) in
+            guard case .table(let range) = entry.value else { return }
+            let name = String(decoding: page.bytes[entry.key], as: UTF8.self)
+            found.append((name, TreeRecord(page, at: range.lowerBound), number))
+        }
+        var tables: [String: TableStatistics] = [:]
+        for (name, record, owner) in found {
+            try requirePlain(record, "table \(name)", owner: owner)
+            tables[name] = try TreeWalk.walk(
+                "table \(name)", record, order: .bytes, allowsTables: false, owner: owner, file,
+                &census, { (_, _, _, _) throws(PageFault) in })
+        }
+        return tables
+    }
+
+    private static func requirePlain(
+        _ record: TreeRecord, _ name: String, owner: Int
+    ) throws(PageFault) {
+        guard record.flags == 0, record.pad == 0 else {
+            throw PageFault(
+                .unsupported, page: owner,
+                "\(name) has flags \(record.flags): duplicate or integer keys")
+        }
+    }
+}

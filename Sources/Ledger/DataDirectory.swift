@@ -1,0 +1,135 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A data directory: where its parts lie, and what it is before anything is written to it.
+///
+/// ```
+/// DIR/log/data.mdb         the events: the truth
+/// DIR/views/data.mdb       checkpoints of the current view: may be deleted at any time
+/// DIR/sign-of-life         the last durable sign of life, for the length of an outage
+/// DIR/owner.lock           held by the process that writes
+/// DIR/credentials.json     who may call the server
+/// DIR/server-session.key   signs the ServerSession tokens
+/// ```
+public struct DataDirectory: Sendable {
+    public let path: String
+
+    public init(_ path: String) { self.path = path }
+
+    public var log: String { path + "/log" }
+    public var views: String { path + "/views" }
+    public var signOfLife: String { path + "/sign-of-life" }
+    public var ownerLock: String { path + "/owner.lock" }
+    public var credentials: String { path + "/credentials.json" }
+    public var serverSessionKey: String { path + "/server-session.key" }
+
+    private static let names: Set<String> = [
+        "log", "views", "sign-of-life", "owner.lock", "credentials.json", "credentials.json.new",
+        "server-session.key", "server-session.key.new",
+    ]
+
+    /// What stands at the path.
+    public enum Content: Sendable, Equatable {
+        case missing
+        /// An empty directory, or one with our files but no log yet.
+        case new
+        case ledger
+    }
+
+    /// Looks and writes nothing. Throws `directory` for a file, a directory that cannot be read, or
+    /// one of another program.
+    public func content() throws(LedgerError) -> Content {
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            if errno == ENOENT { return .missing }
+            throw failure("cannot look at \(path)")
+        }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            throw LedgerError(.directory, "\(path) is a file; --data takes a directory")
+        }
+        guard access(path, R_OK | X_OK) == 0 else { throw failure("cannot read \(path)") }
+        if stat(log + "/data.mdb", &status) == 0 { return .ledger }
+        if let stranger = try entries().first(where: { !Self.names.contains($0) }) {
+            throw LedgerError(
+                .directory,
+                "\(path) is not a Holdfast data directory (it has \(stranger)); name an empty or a new"
+                    + " directory")
+        }
+        return .new
+    }
+
+    /// Makes sure a ledger is there to read.
+    public func requireLedger() throws(LedgerError) {
+        guard try content() == .ledger else {
+            throw LedgerError(
+                .directory,
+                "no ledger at \(path); create one with holdfast project set ID --concurrencies N "
+                    + "--data \(path)")
+        }
+    }
+
+    /// Creates the directory if it is missing; its parent must exist.
+    public func create() throws(LedgerError) {
+        if try content() == .missing, mkdir(path, 0o700) != 0, errno != EEXIST {
+            throw failure("cannot create \(path)")
+        }
+        guard access(path, W_OK | X_OK) == 0 else { throw failure("cannot write to \(path)") }
+    }
+
+    func createSubdirectory(_ path: String) throws(LedgerError) {
+        if mkdir(path, 0o700) != 0, errno != EEXIST { throw failure("cannot create \(path)") }
+    }
+
+    private func entries() throws(LedgerError) -> [String] {
+        guard let stream = opendir(path) else { throw failure("cannot read \(path)") }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    private func failure(_ what: String) -> LedgerError {
+        LedgerError(.directory, "\(what): \(String(cString: strerror(errno)))")
+    }
+}
+
+/// The right to write to a data directory: one process at a time has it, and it ends with the
+/// process however that ends.
+final class OwnerLock: Sendable {
+    private let descriptor: Int32
+
+    /// Takes the lock. Throws `owned`, saying who has it and how to reach it.
+    init(_ directory: DataDirectory, note: String) throws(LedgerError) {
+        let path = directory.ownerLock
+        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw LedgerError(
+                .directory, "cannot open \(path): \(String(cString: strerror(errno)))")
+        }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            let owner = Self.read(descriptor)
+            close(descriptor)
+            throw LedgerError(.owned, "\(directory.path) is in use by \(owner)")
+        }
+        _ = ftruncate(descriptor, 0)
+        let text = Array("process \(getpid()), \(note)".utf8)
+        _ = pwrite(descriptor, text, text.count, 0)
+    }
+
+    deinit { close(descriptor) }
+
+    private static func read(_ descriptor: Int32) -> String {
+        var bytes = [UInt8](repeating: 0, count: 500)
+        let count = pread(descriptor, &bytes, bytes.count, 0)
+        guard count > 0 else { return "another process; stop it first" }
+        return String(decoding: bytes.prefix(count), as: UTF8.self)
+    }
+}

@@ -1,0 +1,55 @@
+import EventLog
+import ReconnectionRules
+
+/// Events after a position, oldest first, and then those to come as they become durable. Resumes
+/// exactly: start again after the last position you handled. Ends when the ledger closes or the task
+/// is cancelled; throws if the log cannot be read.
+///
+/// A slow reader holds nobody up: it reads from the log at its own pace, a block at a time, and pins
+/// no snapshot while it waits.
+public struct EventFeed: AsyncSequence, Sendable {
+    public typealias Element = NamedEvent
+
+    let ledger: Ledger
+    let after: Position
+
+    public func makeAsyncIterator() -> Iterator { Iterator(ledger: ledger, position: after) }
+
+    public struct Iterator: AsyncIteratorProtocol {
+        private static let blockEventCount = 512
+
+        let ledger: Ledger
+        var position: Position
+        private var block: ArraySlice<NamedEvent> = []
+
+        init(ledger: Ledger, position: Position) {
+            self.ledger = ledger
+            self.position = position
+        }
+
+        public mutating func next() async throws -> NamedEvent? {
+            while block.isEmpty {
+                guard await ledger.waitForEvents(past: position) else { return nil }
+                block = try await ledger.named(read())[...]
+            }
+            let event = block.removeFirst()
+            position = event.event.position
+            return event
+        }
+
+        private func read() throws -> [Event] {
+            let durablePosition = ledger.head.position
+            var events: [Event] = []
+            let first = position + 1
+            try ledger.log.forEachBatch(from: first) { batch in
+                try batch.forEachEvent(from: first) { event, _ in
+                    if events.count < Self.blockEventCount, event.position <= durablePosition {
+                        events.append(event)
+                    }
+                }
+                return events.count < Self.blockEventCount
+            }
+            return events
+        }
+    }
+}

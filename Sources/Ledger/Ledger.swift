@@ -1,0 +1,258 @@
+public import EventLog
+public import ReconnectionRules
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// An event-sourced reconnection ledger on a data directory: the library that people embed.
+///
+/// ```swift
+/// let ledger = try Ledger(opening: "/var/lib/holdfast")
+/// try await ledger.modifyProject("cap-demo", ProjectChange(concurrencyCount: 60))
+/// let applied = try await ledger.apply(user: "u1", project: "cap-demo")
+/// let session = try await ledger.createSession(user: "u1")
+/// try await ledger.disconnect(user: "u1", session: session.event.session)
+/// let again = try await ledger.apply(user: "u1", project: "cap-demo")
+/// // again.outcome == .returned, again.event.concurrency == applied.event.concurrency
+/// await ledger.close()
+/// ```
+///
+/// Any task may call. One thread owns the state; what arrives together is committed together, and
+/// every answer, also of a query, is given only after everything it rests on is durable.
+public final class Ledger: Sendable {
+    public struct Options: Sendable {
+        /// The clocks. Default: the machine's.
+        public var clock: LedgerClock = .system
+        /// Whether opening after an outage moves running deadlines back by its length. Default yes:
+        /// a restart costs nobody a slot.
+        public var compensatesOutages = true
+        /// Events between two checkpoints of the view.
+        public var checkpointEventCount = 262_144
+        /// Told to whoever finds the directory owned: what runs here and how to reach it.
+        public var ownerNote = "which embeds the ledger; send the action to it or stop it first"
+
+        public init() {}
+    }
+
+    public let directory: DataDirectory
+    public let recovery: RecoveryReport
+    let log: EventLog
+    private let inbox = Inbox<Work>()
+    private let durable: DurableHead
+    private let metrics = SharedMetrics()
+    private let ending = Mutex(Ending())
+
+    private struct Ending {
+        var isOver = false
+        var failure: LedgerError?
+        var waiters: [CheckedContinuation<Void, Never>] = []
+    }
+
+    /// Opens a ledger for reading and writing, creating it in an empty or missing directory.
+    ///
+    /// Blocks for the recovery: the newest checkpoint and the events after it. After an outage an
+    /// `opened` event is appended, durably, before anything is answered. Throws `owned` if another
+    /// process writes to the directory, `directory` if it cannot be used, `log` if what is in it
+    /// cannot be read.
+    public init(opening path: String, options: Options = Options()) throws(LedgerError) {
+        directory = DataDirectory(path)
+        let opened = try WritableLedger(opening: directory, options: options)
+        recovery = opened.recovery
+        log = opened.core.log
+        durable = DurableHead(opened.core.head)
+        let clock = RunningClock(options.clock, lastEventTime: opened.core.head.time)
+        try opened.resume(at: clock, compensates: options.compensatesOutages)
+        durable.publish(opened.core.head)
+        metrics.publish(opened.core.metrics)
+        let writer = Writer(
+            core: opened.core, inbox: inbox, durable: durable, clock: clock,
+            signOfLife: opened.signOfLife, metrics: metrics)
+        WriterThread.start(writer, owner: opened.owner, durable: durable) { [weak self] failure in
+            self?.end(with: failure)
+        }
+    }
+
+    /// The writer thread does not hold the ledger: one that nobody refers to any more finishes what
+    /// is in its inbox and ends by itself.
+    deinit { inbox.close() }
+
+    // MARK: - Actions
+
+    /// Performs one action. Returns what was recorded, once it is durable; refusals of the rules are
+    /// outcomes of the reply, not errors.
+    ///
+    /// Throws `unknownProject` or `invalid` for what is no action and leaves no event, `failed` or
+    /// `closed` if the ledger cannot take it.
+    @discardableResult
+    public func perform(
+        _ action: Action, by caller: Caller = .library
+    ) async throws(LedgerError) -> ActionReply {
+        let result = await withCheckedContinuation { continuation in
+            if !inbox.put(.act(action, caller, continuation)) {
+                continuation.resume(returning: .failure(closingError))
+            }
+        }
+        return try result.get()
+    }
+
+    /// Performs many actions in order, committed with whatever else arrived. Each has its own
+    /// result; one that is refused does not stop the others.
+    public func performAll(
+        _ actions: [Action], by caller: Caller = .library
+    ) async throws(LedgerError) -> [Result<ActionReply, LedgerError>] {
+        let result = await withCheckedContinuation { continuation in
+            if !inbox.put(.actAll(actions, caller, continuation)) {
+                continuation.resume(returning: .failure(closingError))
+            }
+        }
+        return try result.get()
+    }
+
+    // MARK: - The current view
+
+    /// What a user holds; nil for a name the ledger never saw. Linearizable: it sees every action
+    /// answered before it was asked.
+    public func user(_ name: String) async throws(LedgerError) -> UserView? {
+        try await look { core in LedgerViews.user(name, core.state, core.users, core.projects) }
+    }
+
+    /// A project; nil if there is none of that name. Cost: linear in its concurrencies.
+    public func project(_ name: String) async throws(LedgerError) -> ProjectView? {
+        try await look { core in LedgerViews.project(name, core.state, core.projects) }
+    }
+
+    /// All projects in the order they were created. Cost: linear in all concurrencies.
+    public func projects() async throws(LedgerError) -> [ProjectView] {
+        try await look { core in
+            (1 ..< UInt32(max(1, core.state.projects.count))).compactMap {
+                LedgerViews.project(core.projects.name(of: $0), core.state, core.projects)
+            }
+        }
+    }
+
+    /// Head, counters and the engine's own figures.
+    public func status() async throws(LedgerError) -> LedgerStatus {
+        try await look { core in
+            LedgerStatus(
+                head: core.head, counters: core.state.counters, userCount: core.state.userCount,
+                projectCount: core.state.projectCount, metrics: core.metrics)
+        }
+    }
+
+    /// SHA-256 of the state's canonical form. Cost: linear in users and concurrencies, on the writer
+    /// thread: for checks, not for production traffic.
+    public func stateDigest() async throws(LedgerError) -> Digest32 {
+        try await look { core in StateDigest.of(core.state) }
+    }
+
+    /// The newest durable position.
+    public var head: LogHead { durable.head }
+
+    /// The engine's own figures as of the newest commit. Waits for nobody.
+    public var currentMetrics: LedgerMetrics { metrics.current }
+
+    // MARK: - History
+
+    /// A user's events, newest first, at most `limit`, those before position `before` if given;
+    /// empty for a name the ledger never saw. Cost: one point read an event.
+    public func history(
+        ofUser name: String, before: Position? = nil, limit: Int = 100
+    ) async throws(LedgerError) -> [NamedEvent] {
+        let newest = try await look { core in
+            core.users.number(of: name).map { core.state.users[Int($0)].last }
+        }
+        guard let newest else { return [] }
+        return try await named(
+            History.ofUser(log, newest: newest, before: before, limit: limit))
+    }
+
+    /// A concurrency's events, newest first.
+    public func history(
+        ofConcurrency number: ConcurrencyNumber, inProject project: String,
+        before: Position? = nil, limit: Int = 100
+    ) async throws(LedgerError) -> [NamedEvent] {
+        let newest = try await look { core -> Position? in
+            guard let project = core.projects.number(of: project) else { return nil }
+            let concurrencies = core.state.projects[Int(project)].concurrencies
+            guard number > 0, Int(number) < concurrencies.count else { return nil }
+            return concurrencies[Int(number)].last
+        }
+        guard let newest else { return [] }
+        return try await named(
+            History.ofConcurrency(log, newest: newest, before: before, limit: limit))
+    }
+
+    /// Puts the names to events.
+    func named(_ events: [Event]) async throws(LedgerError) -> [NamedEvent] {
+        try await look { core in
+            events.map { event in
+                NamedEvent(
+                    event: event, user: core.users.name(of: event.user),
+                    project: core.projects.name(of: UInt32(event.project)),
+                    inputProject: core.projects.name(of: UInt32(event.inputProject)))
+            }
+        }
+    }
+
+    /// The events after a position, and then those to come: see `EventFeed`.
+    public func events(after position: Position) -> EventFeed {
+        EventFeed(ledger: self, after: position)
+    }
+
+    func waitForEvents(past position: Position) async -> Bool {
+        await durable.wait(past: position)
+    }
+
+    // MARK: - Ending
+
+    /// Takes no more work, finishes what is in the inbox, writes a checkpoint, and releases the
+    /// directory. Feeds end. Safe to call more than once. The directory can be opened again once
+    /// this object is gone as well.
+    public func close() async {
+        inbox.close()
+        await withCheckedContinuation { continuation in
+            let isOver = ending.withLock { ending in
+                if !ending.isOver { ending.waiters.append(continuation) }
+                return ending.isOver
+            }
+            if isOver { continuation.resume() }
+        }
+    }
+
+    /// Why the ledger ended by itself, nil while it runs and after an orderly close.
+    public var failure: LedgerError? { ending.withLock { $0.failure } }
+
+    // MARK: - Private
+
+    private var closingError: LedgerError { failure ?? .closed }
+
+    private func look<Answer: Sendable>(
+        _ look: @escaping @Sendable (LedgerCore) -> Answer
+    ) async throws(LedgerError) -> Answer {
+        let result: Result<Answer, LedgerError> = await withCheckedContinuation { continuation in
+            let isTaken = inbox.put(
+                .look(
+                    run: { core in
+                        let answer = look(core)
+                        return { continuation.resume(returning: .success(answer)) }
+                    },
+                    fail: { error in continuation.resume(returning: .failure(error)) }))
+            if !isTaken { continuation.resume(returning: .failure(closingError)) }
+        }
+        return try result.get()
+    }
+
+    private func end(with failure: LedgerError?) {
+        let waiters = ending.withLock { ending in
+            ending.isOver = true
+            ending.failure = failure
+            defer { ending.waiters = [] }
+            return ending.waiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+}

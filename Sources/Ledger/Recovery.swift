@@ -1,0 +1,117 @@
+package import EventLog
+public import ReconnectionRules
+
+/// The current view at a position of the log: state, names, and the head they stand at.
+package struct RecoveredView: Sendable {
+    package var state = State()
+    package var users = NameDirectory()
+    package var projects = NameDirectory()
+    package var head = LogHead.empty
+
+    package init() {}
+
+    /// Folds one batch in. Throws if it does not begin right behind the view, or binds a name it
+    /// cannot.
+    package mutating func fold(_ batch: borrowing BatchView) throws {
+        guard batch.firstPosition == state.position + 1 else {
+            throw LogError(
+                .corrupt(position: batch.firstPosition),
+                "the batch at position \(batch.firstPosition) does not follow \(state.position)")
+        }
+        try batch.forEachEvent { event, name in
+            try fold(event, name: name)
+        }
+        head = LogHead(
+            position: batch.lastPosition, time: batch.times.upperBound, hash: batch.hash)
+    }
+
+    private mutating func fold(_ event: Event, name: UnsafeRawBufferPointer?) throws {
+        if let fault = state.fault(of: event) {
+            throw LogError(
+                .corrupt(position: event.position),
+                "the log is damaged at position \(event.position): \(fault); run holdfast verify")
+        }
+        switch event.kind {
+        case .userNamed, .projectNamed:
+            guard let name else {
+                throw LogError(
+                    .corrupt(position: event.position),
+                    "the log is damaged at position \(event.position): no name is bound there")
+            }
+            if event.kind == .userNamed { users.append(name) } else { projects.append(name) }
+        default: break
+        }
+        state.evolve(event)
+    }
+}
+
+/// How a view was brought up to the log's head.
+public struct RecoveryReport: Sendable, Equatable {
+    /// Position of the checkpoint it started from, 0 if from the beginning.
+    public var checkpointPosition: Position
+    /// Events replayed after it.
+    public var replayedEventCount: UInt64
+    /// Why the checkpoint on disk was not used, nil if it was or there was none.
+    public var rejection: String?
+}
+
+package enum Recovery {
+    /// The view at the log's head, from the checkpoint if it fits the log and from the first event
+    /// otherwise. Cost: the checkpoint's size plus the events after it.
+    package static func view(
+        of log: EventLog, directory: DataDirectory
+    ) throws(LedgerError) -> (RecoveredView, RecoveryReport) {
+        let store = try? ViewStore(directory: directory, isReadOnly: true)
+        return try view(of: log, store: store)
+    }
+
+    static func view(
+        of log: EventLog, store: ViewStore?
+    ) throws(LedgerError) -> (RecoveredView, RecoveryReport) {
+        var start = RecoveredView()
+        var rejection: String?
+        if let store {
+            if let loaded = try? store.load() {
+                rejection = mismatch(loaded, log)
+                if rejection == nil { start = loaded }
+            }
+        }
+        let checkpointPosition = start.head.position
+        try replay(log, into: &start)
+        return (
+            start,
+            RecoveryReport(
+                checkpointPosition: checkpointPosition,
+                replayedEventCount: start.head.position - checkpointPosition, rejection: rejection)
+        )
+    }
+
+    /// Folds everything behind the view in. `progress` hears position and head now and then.
+    package static func replay(
+        _ log: EventLog, into view: inout RecoveredView,
+        progress: ((_ position: Position) -> Void)? = nil
+    ) throws(LedgerError) {
+        do {
+            try log.forEachBatch(from: view.head.position + 1) { batch in
+                try view.fold(batch)
+                progress?(batch.lastPosition)
+                return true
+            }
+        } catch let error as LogError { throw LedgerError(error) } catch {
+            throw LedgerError(.directory, "\(error)")
+        }
+    }
+
+    /// Why a checkpoint does not belong to this log, nil if it does.
+    private static func mismatch(_ view: RecoveredView, _ log: EventLog) -> String? {
+        if view.head.position == 0 { return nil }
+        var hash: Digest32?
+        try? log.read { snapshot in
+            try snapshot.withBatch(holding: view.head.position) { batch in
+                if batch.lastPosition == view.head.position { hash = batch.hash }
+            }
+        }
+        if hash == view.head.hash { return nil }
+        return "the checkpoint at position \(view.head.position) is not of this log"
+    }
+}

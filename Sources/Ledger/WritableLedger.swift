@@ -1,0 +1,56 @@
+import EventLog
+import ReconnectionRules
+
+/// A data directory opened for writing, recovered to the log's head, without a thread: what the
+/// engine starts from and what the importer drives itself.
+package final class WritableLedger {
+    package let core: LedgerCore
+    package let recovery: RecoveryReport
+    let owner: OwnerLock
+    let signOfLife: SignOfLife
+
+    /// Takes the owner lock, opens or creates the log, and recovers the view.
+    package init(
+        opening directory: DataDirectory, options: Ledger.Options
+    ) throws(LedgerError) {
+        let content = try directory.content()
+        try directory.create()
+        owner = try OwnerLock(directory, note: options.ownerNote)
+        signOfLife = try SignOfLife(path: directory.signOfLife)
+        if content != .ledger { try directory.createSubdirectory(directory.log) }
+        let log: EventLog
+        do {
+            log = try EventLog(
+                directory: directory.log, mode: content == .ledger ? .readWrite : .create)
+        } catch { throw LedgerError(error) }
+        let store = Self.openViews(directory)
+        let (view, recovery) = try Recovery.view(of: log, store: store)
+        self.recovery = recovery
+        let isUsed = recovery.checkpointPosition > 0
+        core = LedgerCore(
+            log: log, view: view,
+            checkpointer: store.map {
+                Checkpointer(
+                    store: $0, eventCountBetween: options.checkpointEventCount,
+                    saved: isUsed && recovery.replayedEventCount == 0 ? view : nil)
+            })
+    }
+
+    /// The views environment; deleted and made anew if it cannot be opened. Nil if that fails too:
+    /// the ledger then runs without checkpoints.
+    private static func openViews(_ directory: DataDirectory) -> ViewStore? {
+        if let store = try? ViewStore(directory: directory, isReadOnly: false) { return store }
+        ViewStore.remove(directory)
+        return try? ViewStore(directory: directory, isReadOnly: false)
+    }
+
+    /// Records the restart, if there was anything before it, and makes it durable.
+    func resume(at clock: RunningClock, compensates: Bool) throws(LedgerError) {
+        guard core.head.position > 0 else { return }
+        let now = clock.now
+        let lastSign = max(signOfLife.read() ?? .min, core.head.time)
+        let outage = compensates ? max(0, now - lastSign) : 0
+        core.open(at: now, outage: outage, by: .ledger)
+        try core.commit(wallOffset: clock.wallOffset(at: now))
+    }
+}
