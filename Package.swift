@@ -46,7 +46,7 @@ let package = Package(
             swiftSettings: strict + [.enableExperimentalFeature("Lifetimes")]),
         // The engine people embed: one writer thread, group commit, views, feed.
         .target(
-            name: "Ledger", dependencies: ["EventLog", "LMDB", "ReconnectionRules", crypto],
+            name: "Ledger", dependencies: ["CloudAPI", "EventLog", "LMDB", "ReconnectionRules", crypto],
             swiftSettings: strict),
         // Traces in; history and counts out.
         .target(
@@ -71,6 +71,13 @@ let package = Package(
                 "Audit", "CloudAPI", "EventLog", "Ledger", "LedgerServer", "ReconnectionRules", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
+            swiftSettings: strict),
+        // An independent, deliberately simple model of the rules: what tests compare them with.
+        .target(
+            name: "LedgerModel", dependencies: ["ReconnectionRules"],
+            path: "Tests/Support/LedgerModel", swiftSettings: strict),
+        .testTarget(
+            name: "ReconnectionRulesTests", dependencies: ["LedgerModel", "ReconnectionRules"],
             swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

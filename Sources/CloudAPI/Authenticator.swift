@@ -86,13 +86,13 @@ extension Authenticator {
         }
         let credential = try credential(withId: authorization.secretId)
         let seconds = try checkClock(timestamp, field: "X-TC-Timestamp", nowSeconds: nowSeconds)
-        guard UTCDate.text(day: UTCDate.day(ofSeconds: seconds)) == authorization.date else {
+        guard UTCDate.text(day: UTCDate.day(ofSeconds: seconds))?[...] == authorization.date else {
             throw .badAuthorization("the scope's date is not the UTC date of X-TC-Timestamp")
         }
         let payload = try payloadHash(request)
         let keyed = cache.keyed(for: credential, date: authorization.date)
 
-        func verifies(_ fields: [(name: String, value: [UInt8])]) -> Bool {
+        func verifies(_ fields: [TC3Signature.SignedField]) -> Bool {
             let canonical = TC3Signature.canonicalRequest(
                 method: request.method, path: request.path, query: request.query,
                 fields: fields, signedHeaderList: authorization.signedHeaderList,
@@ -102,7 +102,9 @@ extension Authenticator {
                 data: TC3Signature.stringToSign(
                     timestamp: timestamp, date: authorization.date,
                     service: authorization.service, canonicalRequest: canonical))
-            return equalInConstantTime(Array(code.finalize()), authorization.signature)
+            return code.finalize().withUnsafeBytes {
+                equalInConstantTime($0, authorization.signature)
+            }
         }
 
         var fields = try signedFields(authorization.signedHeaders, in: headers)
@@ -110,7 +112,7 @@ extension Authenticator {
             // The vendor's own samples put header values into lower case before they sign.
             var differs = false
             for index in fields.indices {
-                let lowered = fields[index].value.map(lowercasedASCII)
+                let lowered = lowercasedASCII(fields[index].value)
                 differs = differs || lowered != fields[index].value
                 fields[index].value = lowered
             }
@@ -132,14 +134,14 @@ extension Authenticator {
 
     private func signedFields(
         _ names: [String], in headers: WireHeaders
-    ) throws(CloudError) -> [(name: String, value: [UInt8])] {
-        var fields: [(name: String, value: [UInt8])] = []
+    ) throws(CloudError) -> [TC3Signature.SignedField] {
+        var fields: [TC3Signature.SignedField] = []
         fields.reserveCapacity(names.count)
         for name in names {
             guard let value = try CloudCall.single(name, in: headers) else {
                 throw .badAuthorization("the signed header `\(name)` was not sent")
             }
-            fields.append((name, Array(trimmed(Array(value.utf8)[...]))))
+            fields.append(TC3Signature.SignedField(name: name, value: trimmed(value)))
         }
         return fields
     }
@@ -182,7 +184,7 @@ extension Authenticator {
             method: request.method, host: host, path: request.path, parameters: pairs)
         let code = ParameterSignature.code(text, method: method, secretKey: credential.secretKey)
         guard let sent = Base64.decode(Array(signature.utf8)[...], urlSafe: false),
-            equalInConstantTime(code, sent)
+            code.withUnsafeBytes({ equalInConstantTime($0, sent) })
         else { throw .signatureFailure }
         return Authenticated(credential: credential, call: try CloudCall(formPairs: pairs))
     }

@@ -78,9 +78,9 @@ extension CloudCall {
     /// The pairs of a query string (GET) or a form body (POST).
     static func formPairs(_ request: WireRequest) throws(CloudError) -> [(String, String)] {
         if request.method == "GET" {
-            return try FormParameters.decode(request.query.utf8)
+            return try FormParameters.decode(Array(request.query.utf8)[...])
         }
-        return try FormParameters.decode(request.body)
+        return try FormParameters.decode(request.body[...])
     }
 
     /// A request whose common parameters stand in `X-TC-` headers.
@@ -96,7 +96,7 @@ extension CloudCall {
         self.version = version
         self.region = try Self.single("x-tc-region", in: headers)
         if request.method == "GET" {
-            self.parameters = .pairs(try FormParameters.decode(request.query.utf8))
+            self.parameters = .pairs(try FormParameters.decode(Array(request.query.utf8)[...]))
         } else if Self.mediaType(request) == Self.jsonType {
             self.parameters = .json(request.body)
         } else {

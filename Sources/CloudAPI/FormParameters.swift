@@ -5,10 +5,10 @@ enum FormParameters {
     ///
     /// Refused: more than `Limits.pairsMax` pairs, an empty or repeated name (a signature over
     /// sorted names could not tell which value was meant), a broken escape, text not UTF-8.
-    static func decode(_ text: some Collection<UInt8>) throws(CloudError) -> [(String, String)] {
+    static func decode(_ text: ArraySlice<UInt8>) throws(CloudError) -> [(String, String)] {
         var pairs: [(String, String)] = []
         if text.isEmpty { return pairs }
-        for piece in text.split(separator: UInt8(ascii: "&"), omittingEmptySubsequences: false) {
+        for piece in Pieces(of: text, separatedBy: "&") {
             guard pairs.count < Limits.pairsMax else {
                 throw CloudError(.invalidParameter, "More than \(Limits.pairsMax) parameters.")
             }
@@ -35,7 +35,7 @@ enum FormParameters {
         return pairs
     }
 
-    private static func unescape(_ text: some Collection<UInt8>) -> String? {
+    private static func unescape(_ text: ArraySlice<UInt8>) -> String? {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.count)
         var iterator = text.makeIterator()

@@ -71,13 +71,12 @@ public struct ServerSessionToken: Hashable, Sendable {
         _ text: String, publicKey: Curve25519.Signing.PublicKey
     ) throws(Failure) -> ServerSessionToken {
         guard text.utf8.count <= textBytesMax else { throw .malformed }
-        let parts = Array(text.utf8).split(
-            separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard parts.count == 2,
-            let payload = Base64.decode(parts[0], urlSafe: true),
-            let signature = Base64.decode(parts[1], urlSafe: true), signature.count == 64
+        var parts = Pieces(of: Array(text.utf8)[...], separatedBy: ".")
+        guard let signed = parts.next(), let last = parts.next(), parts.next() == nil,
+            let payload = Base64.decode(signed, urlSafe: true),
+            let signature = Base64.decode(last, urlSafe: true), signature.count == 64
         else { throw .malformed }
-        guard publicKey.isValidSignature(signature, for: parts[0]) else {
+        guard publicKey.isValidSignature(signature, for: signed) else {
             throw .wrongSignature
         }
         guard let document = try? JSONValue.parse(payload),

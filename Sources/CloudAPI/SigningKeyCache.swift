@@ -9,7 +9,7 @@ import Synchronization
 final class SigningKeyCache: Sendable {
     private struct Entry {
         var secretKey: String
-        var date: [UInt8]
+        var date: ArraySlice<UInt8>
         var keyed: HMAC<SHA256>
     }
 
@@ -23,7 +23,7 @@ final class SigningKeyCache: Sendable {
 
     /// An HMAC keyed with kSigning. The secret key is compared as well, so a credential whose key
     /// was replaced never verifies against the old one.
-    func keyed(for credential: CloudCredential, date: [UInt8]) -> HMAC<SHA256> {
+    func keyed(for credential: CloudCredential, date: ArraySlice<UInt8>) -> HMAC<SHA256> {
         let known = entries.withLock { $0[credential.secretId] }
         if let known, known.date == date, known.secretKey == credential.secretKey {
             return known.keyed

@@ -2,12 +2,12 @@
 struct TC3Authorization {
     var secretId: String
     /// The scope's date as sent, "YYYY-MM-DD" if the caller is right.
-    var date: [UInt8]
+    var date: ArraySlice<UInt8>
     var service: String
     /// Lower-case names, ascending, no repeats, `content-type` and `host` among them.
     var signedHeaders: [String]
     /// `signedHeaders` joined by ";", which is itself signed.
-    var signedHeaderList: [UInt8]
+    var signedHeaderList: ArraySlice<UInt8>
     /// 32 bytes.
     var signature: [UInt8]
 
@@ -18,17 +18,16 @@ struct TC3Authorization {
         guard bytes.count <= Limits.authorizationBytesMax else {
             throw .badAuthorization("it is longer than \(Limits.authorizationBytesMax) bytes")
         }
-        let algorithm = Array("TC3-HMAC-SHA256 ".utf8)
-        guard bytes.starts(with: algorithm) else {
+        let algorithm: StaticString = "TC3-HMAC-SHA256 "
+        guard isEqual(bytes.prefix(algorithm.utf8CodeUnitCount), algorithm) else {
             throw .badAuthorization("the algorithm is not TC3-HMAC-SHA256")
         }
-        let parts = try Self.parts(bytes[algorithm.count...])
+        let parts = try Self.parts(bytes[algorithm.utf8CodeUnitCount...])
 
-        let scope = parts.credential.split(
-            separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-        guard scope.count == 4, scope[3].elementsEqual("tc3_request".utf8), !scope[0].isEmpty,
-            let secretId = String(validating: scope[0], as: UTF8.self),
-            let service = String(validating: scope[2], as: UTF8.self)
+        var scope = Pieces(of: parts.credential, separatedBy: "/")
+        guard let id = scope.next(), !id.isEmpty, let date = scope.next(),
+            let service = scope.next(), let terminator = scope.next(), scope.next() == nil,
+            isEqual(terminator, "tc3_request")
         else {
             throw .badAuthorization("Credential is not id/date/service/tc3_request")
         }
@@ -36,11 +35,12 @@ struct TC3Authorization {
         else {
             throw .badAuthorization("Signature is not 64 hexadecimal digits")
         }
-        self.secretId = secretId
-        self.date = Array(scope[1])
-        self.service = service
+        // The slices come from a String, cut at ASCII characters: they are UTF-8.
+        self.secretId = String(decoding: id, as: UTF8.self)
+        self.date = date
+        self.service = String(decoding: service, as: UTF8.self)
         self.signature = signature
-        self.signedHeaderList = Array(parts.signedHeaders)
+        self.signedHeaderList = parts.signedHeaders
         self.signedHeaders = try Self.names(parts.signedHeaders)
     }
 
@@ -54,18 +54,18 @@ struct TC3Authorization {
         var credential: ArraySlice<UInt8>?
         var signedHeaders: ArraySlice<UInt8>?
         var signature: ArraySlice<UInt8>?
-        for piece in text.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
+        for piece in Pieces(of: text, separatedBy: ",") {
             let part = trimmed(piece)
             guard let mark = part.firstIndex(of: UInt8(ascii: "=")) else {
                 throw .badAuthorization("a part has no \"=\"")
             }
             let name = part[..<mark]
             let value = part[(mark + 1)...]
-            if name.elementsEqual("Credential".utf8), credential == nil {
+            if isEqual(name, "Credential"), credential == nil {
                 credential = value
-            } else if name.elementsEqual("SignedHeaders".utf8), signedHeaders == nil {
+            } else if isEqual(name, "SignedHeaders"), signedHeaders == nil {
                 signedHeaders = value
-            } else if name.elementsEqual("Signature".utf8), signature == nil {
+            } else if isEqual(name, "Signature"), signature == nil {
                 signature = value
             } else {
                 throw .badAuthorization("a part is repeated or unknown")
@@ -78,8 +78,10 @@ struct TC3Authorization {
     }
 
     private static func names(_ list: ArraySlice<UInt8>) throws(CloudError) -> [String] {
+        // What the Python SDK always sends.
+        if isEqual(list, "content-type;host") { return usualNames }
         var names: [String] = []
-        for piece in list.split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: false) {
+        for piece in Pieces(of: list, separatedBy: ";") {
             guard names.count < Limits.signedHeadersMax else {
                 throw .badAuthorization("SignedHeaders has over \(Limits.signedHeadersMax) names")
             }
@@ -98,6 +100,8 @@ struct TC3Authorization {
         return names
     }
 
+    private static let usualNames = ["content-type", "host"]
+
     private static func isHeaderNameByte(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
@@ -107,12 +111,4 @@ struct TC3Authorization {
             false
         }
     }
-}
-
-/// Without spaces and tabs at either end.
-func trimmed(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-    var text = text
-    while let byte = text.first, byte == 0x20 || byte == 0x09 { text.removeFirst() }
-    while let byte = text.last, byte == 0x20 || byte == 0x09 { text.removeLast() }
-    return text
 }

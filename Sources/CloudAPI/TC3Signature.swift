@@ -11,14 +11,20 @@ enum TC3Signature {
     /// What stands in for the body's bytes when the caller chose not to sign them.
     static let unsignedPayload = "UNSIGNED-PAYLOAD"
 
+    /// A signed header: its name in lower case, its value without blanks around it.
+    struct SignedField {
+        var name: String
+        var value: String
+    }
+
     static func sha256(_ bytes: [UInt8]) -> SHA256.Digest {
         SHA256.hash(data: bytes)
     }
 
     /// - Parameter fields: the signed headers in the order of `signedHeaderList`, values trimmed.
     static func canonicalRequest(
-        method: String, path: String, query: String, fields: [(name: String, value: [UInt8])],
-        signedHeaderList: [UInt8], payloadHash: SHA256.Digest
+        method: String, path: String, query: String, fields: [SignedField],
+        signedHeaderList: ArraySlice<UInt8>, payloadHash: SHA256.Digest
     ) -> [UInt8] {
         let newline = UInt8(ascii: "\n")
         var text: [UInt8] = []
@@ -32,19 +38,19 @@ enum TC3Signature {
         for field in fields {
             text.append(contentsOf: field.name.utf8)
             text.append(UInt8(ascii: ":"))
-            text.append(contentsOf: field.value)
+            text.append(contentsOf: field.value.utf8)
             text.append(newline)
         }
         text.append(newline)
         text.append(contentsOf: signedHeaderList)
         text.append(newline)
-        appendHex(payloadHash, to: &text)
+        payloadHash.withUnsafeBytes { appendHex($0, to: &text) }
         return text
     }
 
     /// - Parameter timestamp: the seconds exactly as the caller wrote them.
     static func stringToSign(
-        timestamp: String, date: [UInt8], service: String, canonicalRequest: [UInt8]
+        timestamp: String, date: ArraySlice<UInt8>, service: String, canonicalRequest: [UInt8]
     ) -> [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity(160)
@@ -55,12 +61,12 @@ enum TC3Signature {
         text.append(UInt8(ascii: "/"))
         text.append(contentsOf: service.utf8)
         text.append(contentsOf: "/tc3_request\n".utf8)
-        appendHex(sha256(canonicalRequest), to: &text)
+        sha256(canonicalRequest).withUnsafeBytes { appendHex($0, to: &text) }
         return text
     }
 
-    static func dateKey(secretKey: String, date: [UInt8]) -> [UInt8] {
-        hmac(key: Array("TC3".utf8) + Array(secretKey.utf8), date)
+    static func dateKey(secretKey: String, date: ArraySlice<UInt8>) -> [UInt8] {
+        hmac(key: Array("TC3".utf8) + Array(secretKey.utf8), Array(date))
     }
 
     static func serviceKey(dateKey: [UInt8], service: String) -> [UInt8] {

@@ -43,7 +43,7 @@ func decimal(_ text: String) -> UInt64? {
 
 /// Whether two byte strings are equal, in a time that depends on their lengths alone, so that a
 /// wrong signature does not tell how much of it was right.
-func equalInConstantTime(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+func equalInConstantTime(_ left: UnsafeRawBufferPointer, _ right: [UInt8]) -> Bool {
     guard left.count == right.count else { return false }
     var difference: UInt8 = 0
     for index in left.indices { difference |= left[index] ^ right[index] }
@@ -51,7 +51,7 @@ func equalInConstantTime(_ left: [UInt8], _ right: [UInt8]) -> Bool {
 }
 
 /// Appends the bytes in lower-case hexadecimal.
-func appendHex(_ bytes: some Sequence<UInt8>, to output: inout [UInt8]) {
+func appendHex(_ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
     for byte in bytes {
         output.append(hexDigit(byte >> 4))
         output.append(hexDigit(byte & 0x0F))
@@ -86,4 +86,54 @@ func bytes(fromHex text: ArraySlice<UInt8>) -> [UInt8]? {
         index += 2
     }
     return result
+}
+
+/// Without spaces and tabs at either end.
+func trimmed(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+    var start = text.startIndex
+    var end = text.endIndex
+    while start < end, isBlank(text[start]) { start += 1 }
+    while start < end, isBlank(text[end - 1]) { end -= 1 }
+    return text[start..<end]
+}
+
+/// Without spaces and tabs at either end; costs nothing when there are none.
+func trimmed(_ text: String) -> String {
+    guard let first = text.utf8.first, let last = text.utf8.last else { return text }
+    guard isBlank(first) || isBlank(last) else { return text }
+    return String(decoding: trimmed(Array(text.utf8)[...]), as: UTF8.self)
+}
+
+private func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+
+func isEqual(_ text: ArraySlice<UInt8>, _ word: StaticString) -> Bool {
+    guard text.count == word.utf8CodeUnitCount else { return false }
+    var offset = 0
+    for byte in text {
+        guard byte == word.utf8Start[offset] else { return false }
+        offset += 1
+    }
+    return true
+}
+
+/// Walks through the pieces between separators, empty ones included, without an allocation. A
+/// text without separators is one piece.
+struct Pieces: Sequence, IteratorProtocol {
+    private let text: ArraySlice<UInt8>
+    private let separator: UInt8
+    private var start: Int?
+
+    init(of text: ArraySlice<UInt8>, separatedBy separator: Unicode.Scalar) {
+        self.text = text
+        self.separator = UInt8(ascii: separator)
+        self.start = text.startIndex
+    }
+
+    mutating func next() -> ArraySlice<UInt8>? {
+        guard let start else { return nil }
+        var end = start
+        while end < text.endIndex, text[end] != separator { end += 1 }
+        self.start = end < text.endIndex ? end + 1 : nil
+        return text[start..<end]
+    }
 }

@@ -30,7 +30,14 @@ public struct WireRequest: Sendable {
 ///
 /// A request has a dozen fields, so a linear search beats a dictionary.
 public struct WireHeaders: Sendable {
-    private var fields: [(name: String, value: String)] = []
+    public struct Field: Sendable {
+        /// In lower case.
+        public let name: String
+        public let value: String
+    }
+
+    /// The fields in the order of arrival.
+    public private(set) var fields: [Field] = []
 
     public init() {}
 
@@ -46,19 +53,19 @@ public struct WireHeaders: Sendable {
     /// Adds a field; the name is put into lower case (free when it already is).
     public mutating func append(name: String, value: String) {
         let hasCapitals = name.utf8.contains { (0x41...0x5A).contains($0) }
-        fields.append((hasCapitals ? lowercasedASCII(name) : name, value))
+        fields.append(Field(name: hasCapitals ? lowercasedASCII(name) : name, value: value))
     }
 
     /// The value of the first field with this lower-case name. O(fields).
     public subscript(_ name: String) -> String? {
-        for field in fields where field.name == name { return field.value }
+        for field in fields where isSame(field.name, name) { return field.value }
         return nil
     }
 
     /// How often a field with this lower-case name arrived. O(fields).
     public func count(of name: String) -> Int {
         var count = 0
-        for field in fields where field.name == name { count += 1 }
+        for field in fields where isSame(field.name, name) { count += 1 }
         return count
     }
 
@@ -69,9 +76,14 @@ public struct WireHeaders: Sendable {
         case several
     }
 
+    /// Comparing lengths first settles nearly every comparison.
+    private func isSame(_ left: String, _ right: String) -> Bool {
+        left.utf8.count == right.utf8.count && left == right
+    }
+
     func lookup(_ name: String) -> Lookup {
         var found: String?
-        for field in fields where field.name == name {
+        for field in fields where isSame(field.name, name) {
             if found != nil { return .several }
             found = field.value
         }

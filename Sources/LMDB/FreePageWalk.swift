@@ -24,7 +24,8 @@ enum FreePageWalk {
             let id = page.uint64(at: entry.key.lowerBound)
             guard id >= 1, id <= meta.transactionId else {
                 throw PageFault(
-                    .damaged, page: number, "lists pages freed by transaction \(id), "
+                    .damaged, page: number,
+                    "lists pages freed by transaction \(id), "
                         + "which is after \(meta.transactionId)")
             }
             var inline: [UInt8] = []

@@ -102,7 +102,8 @@ struct TreeWalk: ~Copyable {
                 let from = index == 0 ? low : key(level, index)
                 let upTo = index + 1 < nodeCount ? key(level, index + 1) : high
                 let node = buffers[level].uint16(at: PageBytes.headerSizeBytes + 2 * index)
-                let child = UInt64(buffers[level].uint32(at: node))
+                let child =
+                    UInt64(buffers[level].uint32(at: node))
                     | UInt64(buffers[level].uint16(at: node + 4)) << 32
                 try descend(
                     to: child, level: level + 1, from: from, upTo: upTo, owner: page, file,

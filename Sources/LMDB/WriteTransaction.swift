@@ -267,7 +267,9 @@ import Darwin
     // MARK: Parts
 
     private var handle: OpaquePointer {
-        guard let handle = unsafe live else { preconditionFailure("A transaction used after it ended.") }
+        guard let handle = unsafe live else {
+            preconditionFailure("A transaction was used after it ended.")
+        }
         return unsafe handle
     }
 

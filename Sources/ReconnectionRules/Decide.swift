@@ -33,6 +33,7 @@ extension State {
     private mutating func decideApply(
         _ user: UserNumber, _ project: ProjectNumber, _ now: Microseconds
     ) -> Event {
+        requireUser(user)
         precondition(project > 0 && Int(project) < projects.count, "unknown project number")
         var event = newEvent(.applied, .noIdle, user, now)
         event.inputProject = project
@@ -63,6 +64,7 @@ extension State {
     private func decideCreateSession(
         _ user: UserNumber, _ runsWithoutClient: Bool, _ now: Microseconds
     ) -> Event {
+        requireUser(user)
         var event = newEvent(.sessionCreated, .lockTimeout, user, now)
         event.flag = runsWithoutClient
         guard let held = holding(of: user) else { return event }
@@ -80,6 +82,7 @@ extension State {
     private func decideDisconnect(
         _ user: UserNumber, _ session: SessionId?, _ now: Microseconds
     ) -> Event {
+        requireUser(user)
         var event = newEvent(.disconnected, .stale, user, now)
         event.name(session)
         guard let held = holding(of: user) else { return event }
@@ -101,6 +104,7 @@ extension State {
     private func decideDestroy(
         _ user: UserNumber, _ session: SessionId?, _ now: Microseconds
     ) -> Event {
+        requireUser(user)
         var event = newEvent(.destroyed, session == nil ? .nothingHeld : .stale, user, now)
         event.name(session)
         guard let held = holding(of: user) else { return event }
@@ -112,9 +116,14 @@ extension State {
     }
 
     private func decideRepossess(_ user: UserNumber, _ now: Microseconds) -> Event {
+        requireUser(user)
         var event = newEvent(.repossessed, .nothingHeld, user, now)
         if let held = holding(of: user) { release(held, at: now, as: .operator_, in: &event) }
         return event
+    }
+
+    private func requireUser(_ user: UserNumber) {
+        precondition(user > 0 && Int(user) < users.count, "unknown user number")
     }
 
     private func decideNameUser(_ user: UserNumber, _ now: Microseconds) -> Event {
@@ -153,18 +162,21 @@ extension State {
 
     // MARK: - What follows
 
-    /// What a deadline that fell due comes to, at the deadline itself.
+    /// What a deadline that fell due comes to, at the deadline itself. Only one that was overdue
+    /// already when the ledger went down lies before the `opened` that postponed it: it takes the
+    /// time of that event, since times never decrease.
     func decideDue(_ entry: DeadlineSchedule.Entry) -> Event {
         let record = projects[Int(entry.project)].concurrencies[Int(entry.concurrency)]
         let held = Holding(project: entry.project, concurrency: entry.concurrency, record: record)
+        let moment = max(record.moment, time)
         switch record.state {
         case .reserved, .waiting:
-            var event = newEvent(.repossessed, .windowExpired, record.user, record.moment)
+            var event = newEvent(.repossessed, .windowExpired, record.user, moment)
             let outcome: Event.Outcome = record.state == .waiting ? .windowExpired : .lockExpired
-            release(held, at: record.moment, as: outcome, in: &event)
+            release(held, at: moment, as: outcome, in: &event)
             return event
         case .recovering:
-            var event = newEvent(.recovered, .done, 0, record.moment)
+            var event = newEvent(.recovered, .done, 0, moment)
             keep(held, in: &event)
             event.state = .idle
             event.deadline = 0
@@ -184,7 +196,8 @@ extension State {
     /// The event that must follow the one just folded in, nil if none does: a project above its
     /// capacity withdraws what is idle, one below it brings back what was withdrawn.
     ///
-    /// Cost: O(1) where nothing follows; O(concurrencies) to find the number to withdraw or restore.
+    /// Cost: O(1) where nothing follows; one pass over the concurrencies for a whole change of
+    /// capacity.
     func consequence(of event: Event) -> Event? {
         switch event.kind {
         case .projectModified, .withdrawn, .restored: break
@@ -192,17 +205,33 @@ extension State {
         case .opened, .projectNamed, .userNamed, .applied, .sessionCreated, .disconnected:
             return nil
         }
-        let project = projects[Int(event.project)]
-        let capacity = project.settings.concurrencyCount
-        if project.inServiceCount > capacity, project.idleCount > 0 {
-            let number = project.concurrencies.lastIndex { $0.state == .idle }
-            return capacityEvent(.withdrawn, event.project, number, event.time)
+        let index = Int(event.project)
+        let capacity = projects[index].settings.concurrencyCount
+        if projects[index].inServiceCount > capacity, projects[index].idleCount > 0 {
+            return capacityEvent(.withdrawn, event.project, highestIdle(after: event), event.time)
         }
-        if project.inServiceCount < capacity, project.numberCount > project.inServiceCount {
-            let number = project.concurrencies.firstIndex { $0.state == .withdrawn }
-            return capacityEvent(.restored, event.project, number, event.time)
+        if projects[index].inServiceCount < capacity,
+            projects[index].numberCount > projects[index].inServiceCount
+        {
+            return capacityEvent(.restored, event.project, lowestWithdrawn(after: event), event.time)
         }
         return nil
+    }
+
+    /// The idle concurrency to withdraw next. One withdrawal after another goes down the numbers, so
+    /// lowering by n costs one pass; what just came free above capacity is the only one idle.
+    private func highestIdle(after event: Event) -> Int? {
+        let concurrencies = projects[Int(event.project)].concurrencies
+        if event.state == .idle { return Int(event.concurrency) }
+        let end = event.kind == .withdrawn ? Int(event.concurrency) : concurrencies.count
+        return concurrencies[..<end].lastIndex { $0.state == .idle }
+    }
+
+    /// The withdrawn concurrency to bring back next: one pass up the numbers, as above.
+    private func lowestWithdrawn(after event: Event) -> Int? {
+        let concurrencies = projects[Int(event.project)].concurrencies
+        let start = event.kind == .restored ? Int(event.concurrency) : 0
+        return concurrencies[start...].firstIndex { $0.state == .withdrawn }
     }
 
     private func capacityEvent(

@@ -68,7 +68,8 @@ public struct Event: Equatable, Sendable, BitwiseCopyable {
     public var state: ConcurrencyState = .none
     /// Input: the action named a session (`inputSession`).
     public var namesSession = false
-    /// Input of sessionCreated: run mode RunWithoutClient. Of projectModified: names are required.
+    /// Of sessionCreated: the input run mode is RunWithoutClient. Of other events that name a
+    /// concurrency: that run mode is in force afterwards. Of projectModified: names are required.
     public var flag = false
     public var user: UserNumber = 0
     /// With `concurrency`: the concurrency the user holds after the event, or the one it released;

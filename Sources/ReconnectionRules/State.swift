@@ -67,7 +67,7 @@ public struct State: Sendable {
     /// than the first real deadline: settling then finds nothing to do and the next value is later.
     public var nextDeadline: Microseconds? { schedule.earliest }
 
-    /// Whether any deadline runs.
+    /// Whether any deadline may run: true whenever one does, and for a while after the last ended.
     public var hasDeadlines: Bool { schedule.earliest != nil }
 
     mutating func rebuildSchedule() {

@@ -20,6 +20,20 @@ struct CapturedRequestsTests {
         #expect(try CloudCall.unauthenticated(captured.request).parse() == captured.expected)
     }
 
+    @Test("are signed alike by our own signer", arguments: capturedRequests)
+    func signer(captured: CapturedRequest) throws {
+        guard let action = captured.action, captured.method == "POST",
+            !captured.isUnsignedPayload
+        else { return }
+        let request = RequestSigner(credential: fixtureCredential).request(
+            action: action, parameters: Array(captured.body.utf8), host: "127.0.0.1:18431",
+            nowSeconds: fixtureSeconds)
+        for field in request.headers.fields {
+            #expect(captured.request.headers[field.name] == field.value)
+        }
+        #expect(outcome(request) == "ok")
+    }
+
     @Test("verify again from the cached key, and past midnight from a new one")
     func cachedKey() {
         let authenticator = makeAuthenticator()
