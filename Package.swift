@@ -77,6 +77,10 @@ let package = Package(
             name: "LedgerModel", dependencies: ["ReconnectionRules"],
             path: "Tests/Support/LedgerModel", swiftSettings: strict),
         .testTarget(
+            name: "LMDBTests", dependencies: ["LMDB"], exclude: ["MustNotCompile"],
+            swiftSettings: strict + [.enableExperimentalFeature("Lifetimes")]),
+        .testTarget(name: "CloudAPITests", dependencies: ["CloudAPI", crypto], swiftSettings: strict),
+        .testTarget(
             name: "ReconnectionRulesTests", dependencies: ["LedgerModel", "ReconnectionRules"],
             swiftSettings: strict),
     ],

@@ -34,6 +34,9 @@ public struct ProjectChange: Sendable, Equatable {
         self.requiresSessionName = requiresSessionName
     }
 
+    /// Whether these settings are what the change asks for already.
+    package func applies(to settings: ProjectSettings) -> Bool { applied(to: settings) == settings }
+
     func applied(to settings: ProjectSettings) -> ProjectSettings {
         var settings = settings
         if let concurrencyCount { settings.concurrencyCount = concurrencyCount }

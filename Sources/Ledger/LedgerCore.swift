@@ -54,6 +54,7 @@ package final class LedgerCore {
     /// is committed.
     ///
     /// Throws `unknownProject` or `invalid`, and then nothing was recorded and nobody named.
+    @discardableResult
     package func perform(
         _ action: Action, at now: Microseconds, by caller: Caller
     ) throws(LedgerError) -> ActionReply {

@@ -87,6 +87,14 @@ struct ParameterSignatureTests {
         #expect(outcome(Self.request(method, signed: signed, sent: sent)) == expected)
     }
 
+    @Test("are signed with dots for underscores, sorted by what is signed")
+    func underscores() {
+        let text = ParameterSignature.text(
+            method: "POST", host: "h:1", path: "/",
+            parameters: [("A0", "x_y"), ("A_B", "é"), ("Signature", "s"), ("A", "&=")])
+        #expect(String(decoding: text, as: UTF8.self) == "POSTh:1/?A=&=&A.B=é&A0=x_y")
+    }
+
     @Test("are bound to the host and the method")
     func hostAndMethod() {
         var request = Self.request("GET")

@@ -82,6 +82,8 @@ struct ServerSessionTokenTests {
         "signed but of an unknown kind are refused",
         arguments: [
             "{}", "[]", "x", #"{"kind":"holdfast-session-2"}"#,
+            #"{"kind":"holdfast-session-2","ledger":"a","user":"u","project":"p","#
+                + #""concurrency":1,"session":1,"issued":1}"#,
             #"{"kind":"holdfast-session-1","ledger":"a","user":"u","project":"p"}"#,
             #"{"kind":"holdfast-session-1","ledger":"a","user":"u","project":"p","#
                 + #""concurrency":4294967296,"session":1,"issued":1}"#,

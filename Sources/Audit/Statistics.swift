@@ -1,0 +1,49 @@
+import EventLog
+public import Ledger
+public import ReconnectionRules
+
+/// The counts of a trace or of a whole ledger, as of its newest event.
+public struct LedgerStatistics: Sendable, Equatable {
+    public var counters: Counters
+    public var eventCount: UInt64
+    public var userCount: Int
+    public var projectCount: Int
+    public var stateDigest: String
+    /// Ledger time of the newest event, 0 in an empty ledger.
+    public var lastTime: Microseconds
+    public var logByteCount: Int
+
+    public init(_ reader: LedgerReader) {
+        counters = reader.state.counters
+        eventCount = reader.state.position
+        userCount = reader.state.userCount
+        projectCount = reader.state.projectCount
+        stateDigest = StateDigest.of(reader.state).description
+        lastTime = reader.state.time
+        logByteCount = reader.log.byteCount
+    }
+
+    /// Names and values in the order they are printed; the names are fixed, zeros included.
+    public var rows: [(name: String, value: UInt64)] {
+        [
+            ("starts", counters.starts),
+            ("grantedNew", counters.grantedNew),
+            ("resumed", counters.resumed),
+            ("takenOver", counters.takenOver),
+            ("rejectedNoIdle", counters.rejectedNoIdle),
+            ("rejectedLockTimeout", counters.rejectedLockTimeout),
+            ("disconnected", counters.disconnected),
+            ("keptRunning", counters.keptRunning),
+            ("staleDisconnects", counters.staleDisconnects),
+            ("destroyed", counters.destroyed),
+            ("staleDestroys", counters.staleDestroys),
+            ("repossessed", counters.repossessed),
+            ("heldAtEnd", counters.heldNow),
+            ("waitingAtEnd", counters.waitingNow),
+            ("events", eventCount),
+            ("users", UInt64(userCount)),
+            ("projects", UInt64(projectCount)),
+            ("logBytes", UInt64(logByteCount)),
+        ]
+    }
+}

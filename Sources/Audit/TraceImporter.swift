@@ -1,0 +1,194 @@
+import EventLog
+public import Ledger
+import ReconnectionRules
+
+/// Plays a trace into a ledger, in the trace's own time.
+///
+/// Nothing carries today's clock: the project's events take the first row's time, deadlines fall due
+/// in the trace's time, no `opened` is written, and time stops at the last row. A trace of which the
+/// log already holds the first rows goes on behind them and ends in the same events and state as one
+/// played without a break.
+public struct TraceImporter {
+    /// Rows between two commits. Batches are cut between rows, never inside one.
+    private static let rowCountPerBatch = 2_048
+
+    private let trace: TraceReader
+    private let project: String
+    private let change: ProjectChange
+    /// The connection's session, or the position of its refused apply.
+    private var sessions: [Connection: SessionId] = [:]
+
+    private struct Connection: Hashable {
+        var user: String
+        var connection: String
+    }
+
+    /// How an import went.
+    public struct Report: Sendable, Equatable {
+        public var rowCount: UInt64
+        /// Rows that were in the log before.
+        public var resumedRowCount: UInt64
+    }
+
+    /// Checks the whole trace before anything is written. Throws `TraceError`.
+    public init(trace: TraceReader, project: String, change: ProjectChange) throws {
+        self.trace = trace
+        self.project = project
+        self.change = change
+        try trace.forEachRow { _, _, _ in }
+    }
+
+    /// Imports into a data directory, which may be new. `progress` hears bytes done and in all.
+    ///
+    /// Throws `LedgerError` if the ledger has later events, another trace half imported, or cannot be
+    /// written.
+    public mutating func run(
+        into directory: DataDirectory, progress: ((Int, Int) -> Void)? = nil
+    ) throws -> Report {
+        var options = Ledger.Options()
+        options.ownerNote = "an import; wait for it to end"
+        if let fault = LedgerName.fault(project, what: "the project's name") { throw fault }
+        let ledger = try WritableLedger(opening: directory, options: options)
+        let core = ledger.core
+        let resumed = try resumePoint(core)
+        if resumed == 0 { try begin(core) } else { try replaySessions(core, rowCount: resumed) }
+        var rowCount: UInt64 = resumed
+        try trace.forEachRow { row, number, byteOffset in
+            guard UInt64(number) > resumed else { return }
+            try play(row, core)
+            rowCount = UInt64(number)
+            if number % Self.rowCountPerBatch == 0 || core.isBatchFull {
+                try commit(core, rowCount)
+                core.checkpointIfDue()
+                progress?(byteOffset, trace.byteCount)
+            }
+        }
+        try commit(core, rowCount)
+        core.checkpointNow()
+        progress?(trace.byteCount, trace.byteCount)
+        return Report(rowCount: rowCount, resumedRowCount: resumed)
+    }
+
+    // MARK: - Playing
+
+    private mutating func play(_ row: TraceRow, _ core: LedgerCore) throws {
+        try core.settle(at: row.time, wallOffset: nil)
+        let connection = Connection(user: row.user, connection: row.connection)
+        // A connection that was never started names a session that never was.
+        let session = sessions[connection] ?? 0
+        switch row.action {
+        case .start:
+            let applied = try core.perform(
+                .apply(user: row.user, project: project), at: row.time, by: .trace)
+            if applied.outcome == .noIdle {
+                sessions[connection] = applied.position
+            } else {
+                let created = try core.perform(
+                    .createSession(user: row.user), at: row.time, by: .trace)
+                sessions[connection] = created.event.session
+            }
+        case .drop:
+            try core.perform(
+                .disconnect(user: row.user, session: session), at: row.time, by: .trace)
+        case .close:
+            try core.perform(
+                .destroy(user: row.user, session: session), at: row.time, by: .trace)
+        }
+    }
+
+    private func commit(_ core: LedgerCore, _ rowCount: UInt64) throws {
+        try core.commit(
+            wallOffset: nil, origin: BatchOrigin(source: trace.digest, rowCount: rowCount))
+    }
+
+    private func begin(_ core: LedgerCore) throws {
+        var isFirst = true
+        try trace.forEachRow { row, _, _ in
+            guard isFirst else { return }
+            isFirst = false
+            guard row.time >= core.head.time else {
+                throw LedgerError(
+                    .invalid,
+                    "the ledger has an event at \(Timestamp.text(core.head.time)), later than the "
+                        + "trace's first row; import into an empty directory")
+            }
+            try core.settle(at: row.time, wallOffset: nil)
+            _ = try core.perform(.modifyProject(project, change), at: row.time, by: .trace)
+        }
+    }
+
+    // MARK: - Going on after a break
+
+    /// How many rows of this trace the log holds; 0 if it holds none of it.
+    private func resumePoint(_ core: LedgerCore) throws -> UInt64 {
+        var origin: BatchOrigin?
+        try core.log.forEachBatchBackward { batch in
+            origin = batch.origin
+            return false
+        }
+        guard let origin, origin.source == trace.digest else { return 0 }
+        guard let number = core.projects.number(of: project) else {
+            throw LedgerError(
+                .invalid,
+                "this trace is half imported under another project; name that one to go on")
+        }
+        let settings = core.state.projects[Int(number)].settings
+        guard change.applies(to: settings) else {
+            throw LedgerError(
+                .invalid,
+                "this trace is half imported with other settings; repeat them to go on")
+        }
+        return origin.rowCount
+    }
+
+    /// Learns the sessions of the rows that are in the log from the events they left.
+    private mutating func replaySessions(_ core: LedgerCore, rowCount: UInt64) throws {
+        var answers = ActionEvents(log: core.log, source: trace.digest)
+        try answers.load()
+        try trace.forEachRow { row, number, _ in
+            guard UInt64(number) <= rowCount else { return }
+            let connection = Connection(user: row.user, connection: row.connection)
+            let answer = try answers.next()
+            if row.action == .start {
+                sessions[connection] =
+                    answer.outcome == .noIdle ? answer.position : try answers.next().session
+            }
+        }
+    }
+}
+
+/// The events that answered the actions of one trace's rows, in order.
+private struct ActionEvents {
+    let log: EventLog
+    let source: Digest32
+    private var events: [(position: Position, session: SessionId, outcome: Event.Outcome)] = []
+    private var index = 0
+
+    init(log: EventLog, source: Digest32) {
+        self.log = log
+        self.source = source
+    }
+
+    mutating func load() throws {
+        try log.forEachBatch { batch in
+            guard batch.origin?.source == source else { return true }
+            try batch.forEachEvent { event, _ in
+                switch event.kind {
+                case .applied, .sessionCreated, .disconnected, .destroyed:
+                    events.append((event.position, event.session, event.outcome))
+                default: break
+                }
+            }
+            return true
+        }
+    }
+
+    mutating func next() throws -> (position: Position, session: SessionId, outcome: Event.Outcome) {
+        guard index < events.count else {
+            throw LedgerError(
+                .invalid, "the log does not hold the rows it says it does; run holdfast verify")
+        }
+        index += 1
+        return events[index - 1]
+    }
+}

@@ -1,0 +1,145 @@
+public import EventLog
+public import Ledger
+public import ReconnectionRules
+
+/// What a verification found sound.
+public struct VerifyReport: Sendable, Equatable {
+    public var eventCount: UInt64
+    public var batchCount: UInt64
+    public var head: LogHead
+    /// Digest of the state that the recorded actions lead to.
+    public var stateDigest: Digest32
+    /// Pages of the log file in use.
+    public var pageCount: Int
+}
+
+/// Checks everything a log claims: the file's pages, every batch's hash and link, every event's form,
+/// its back-pointers, and that it is what the rules decide.
+public enum Verifier {
+    /// Verifies the ledger in a data directory, beside a running server or without one.
+    ///
+    /// `progress` hears the position reached and the head's. Throws at the first fault, with its
+    /// position. Cost: one pass over the log; memory for one state.
+    public static func verify(
+        _ directory: DataDirectory, progress: ((Position, Position) -> Void)? = nil
+    ) throws -> VerifyReport {
+        try directory.requireLedger()
+        let pageCount = try EventLog.checkPages(directory: directory.log)
+        let log = try EventLog(directory: directory.log, mode: .readOnly)
+        let goal = try log.head().position
+        var redecision = Redecision()
+        var batchCount: UInt64 = 0
+        var head = LogHead.empty
+        try log.forEachBatch { batch in
+            try batch.forEachEvent { event, name in
+                try redecision.check(event, name: name.map { Array($0) })
+            }
+            batchCount += 1
+            head = LogHead(
+                position: batch.lastPosition, time: batch.times.upperBound, hash: batch.hash)
+            progress?(batch.lastPosition, goal)
+            return true
+        }
+        try redecision.finish()
+        return VerifyReport(
+            eventCount: head.position, batchCount: batchCount, head: head,
+            stateDigest: StateDigest.of(redecision.state), pageCount: pageCount)
+    }
+}
+
+/// Decides every recorded input again and compares what comes out with what is recorded.
+struct Redecision {
+    private(set) var state = State()
+    /// Events the rules decided that the log has to show next.
+    private var expected: [Event] = []
+    private var expectedIndex = 0
+    private var userNames: Set<[UInt8]> = []
+    private var projectNames: Set<[UInt8]> = []
+
+    mutating func check(_ event: Event, name: [UInt8]?) throws {
+        if expectedIndex == expected.count { try decideNext(event) }
+        let decided = expected[expectedIndex]
+        expectedIndex += 1
+        guard decided == event else {
+            throw fault(event, "the rules decide \(Self.difference(decided, event))")
+        }
+        try checkName(of: event, name)
+    }
+
+    /// Nothing may be owed at the end: a batch holds a command's events whole.
+    func finish() throws {
+        guard expectedIndex == expected.count else {
+            throw LogError(
+                .corrupt(position: expected[expectedIndex].position),
+                "the log ends in the middle of an action: position "
+                    + "\(expected[expectedIndex].position) is missing")
+        }
+    }
+
+    private mutating func decideNext(_ event: Event) throws {
+        if let fault = state.fault(of: event) { throw self.fault(event, fault) }
+        expected.removeAll(keepingCapacity: true)
+        expectedIndex = 0
+        // What an opening moves back must not be settled before it.
+        if event.kind != .opened { settle(at: event.time) }
+        if expected.isEmpty, let command = event.command {
+            let caller = Caller(rawValue: event.caller)
+            state.perform(command, at: event.time, by: caller) { expected.append($0) }
+        }
+        if expected.isEmpty {
+            throw fault(event, "nothing was due and nothing was asked, yet something happened")
+        }
+    }
+
+    private mutating func settle(at time: Microseconds) {
+        state.settle(at: time) { expected.append($0) }
+    }
+
+    private mutating func checkName(of event: Event, _ name: [UInt8]?) throws {
+        guard event.kind == .userNamed || event.kind == .projectNamed else {
+            if name != nil { throw fault(event, "the event carries a name and binds none") }
+            return
+        }
+        guard let name, !name.isEmpty else { throw fault(event, "no name is bound") }
+        let isNew =
+            event.kind == .userNamed
+            ? userNames.insert(name).inserted : projectNames.insert(name).inserted
+        if !isNew { throw fault(event, "the name is bound twice") }
+    }
+
+    private func fault(_ event: Event, _ what: String) -> LogError {
+        LogError(
+            .corrupt(position: event.position),
+            "position \(event.position) (\(event.kind.name) \(event.outcome.name)): \(what)")
+    }
+
+    /// The first field that differs, in words.
+    private static func difference(_ decided: Event, _ recorded: Event) -> String {
+        if decided.kind != recorded.kind || decided.outcome != recorded.outcome {
+            return "\(decided.kind.name) \(decided.outcome.name) at \(Timestamp.text(decided.time))"
+        }
+        let fields: [(String, Int64, Int64)] = [
+            ("time", decided.time, recorded.time),
+            ("user", Int64(decided.user), Int64(recorded.user)),
+            ("project", Int64(decided.project), Int64(recorded.project)),
+            ("concurrency", Int64(decided.concurrency), Int64(recorded.concurrency)),
+            ("state", Int64(decided.state.rawValue), Int64(recorded.state.rawValue)),
+            ("deadline", decided.deadline, recorded.deadline),
+            ("session", Int64(bitPattern: decided.session), Int64(bitPattern: recorded.session)),
+            (
+                "the user's previous event", Int64(bitPattern: decided.previousOfUser),
+                Int64(bitPattern: recorded.previousOfUser)
+            ),
+            (
+                "the concurrency's previous event", Int64(bitPattern: decided.previousOfConcurrency),
+                Int64(bitPattern: recorded.previousOfConcurrency)
+            ),
+            ("jump", Int64(bitPattern: decided.jump), Int64(bitPattern: recorded.jump)),
+            ("caller", Int64(decided.caller), Int64(recorded.caller)),
+        ]
+        for (name, decided, recorded) in fields where decided != recorded {
+            return "\(name) \(decided), the log says \(recorded)"
+        }
+        return "another event"
+    }
+}
