@@ -34,6 +34,9 @@ public struct ProjectChange: Sendable, Equatable {
         self.requiresSessionName = requiresSessionName
     }
 
+    /// What is out of bounds whatever the settings before, nil if nothing is.
+    public var fault: String? { applied(to: ProjectSettings()).fault }
+
     /// Whether these settings are what the change asks for already.
     package func applies(to settings: ProjectSettings) -> Bool { applied(to: settings) == settings }
 
@@ -57,6 +60,14 @@ public struct ActionReply: Sendable, Equatable {
 
     public var position: Position { event.position }
     public var outcome: Event.Outcome { event.outcome }
+
+    /// Whether the rules refused the action. It is recorded all the same.
+    public var isRefusal: Bool {
+        switch event.outcome {
+        case .noIdle, .lockTimeout, .sessionNameRequired: true
+        default: false
+        }
+    }
 }
 
 /// Names of users and projects as they may be recorded.

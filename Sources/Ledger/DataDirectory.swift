@@ -133,3 +133,16 @@ final class OwnerLock: Sendable {
         return String(decoding: bytes.prefix(count), as: UTF8.self)
     }
 }
+
+extension DataDirectory {
+    /// Replaces what the owner's lock file says about the process that holds it, once it knows more,
+    /// its port for one. Only the owner may call it.
+    public func writeOwnerNote(_ note: String) {
+        let descriptor = open(ownerLock, O_WRONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        defer { close(descriptor) }
+        _ = ftruncate(descriptor, 0)
+        let text = Array("process \(getpid()), \(note)".utf8)
+        _ = pwrite(descriptor, text, text.count, 0)
+    }
+}

@@ -1,5 +1,5 @@
 import CloudAPI
-import ReconnectionRules
+public import ReconnectionRules
 
 /// The one JSON form of an event: `history --json`, `tail --json`, the event stream.
 public enum EventJSON {
@@ -62,7 +62,7 @@ public enum EventJSON {
     }
 
     /// Seconds with the fraction the value has, as a JSON number.
-    private static func seconds(_ time: Microseconds) -> [UInt8] {
+    public static func seconds(_ time: Microseconds) -> [UInt8] {
         var text = String(time / 1_000_000)
         let fraction = time % 1_000_000
         if fraction != 0 {

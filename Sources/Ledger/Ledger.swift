@@ -186,6 +186,12 @@ public final class Ledger: Sendable {
             History.ofConcurrency(log, newest: newest, before: before, limit: limit))
     }
 
+    /// The event that answered an action, with the names of what it is about.
+    public func event(of reply: ActionReply) async throws(LedgerError) -> NamedEvent {
+        let named = try await named([reply.event])
+        return named[0]
+    }
+
     /// Puts the names to events.
     func named(_ events: [Event]) async throws(LedgerError) -> [NamedEvent] {
         try await look { core in

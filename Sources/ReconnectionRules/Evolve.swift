@@ -13,7 +13,7 @@ extension State {
         switch event.kind {
         case .opened:
             lastOfLedger = event.position
-            postponeDeadlines(by: event.outage, openedAt: event.time)
+            postponeDeadlines(by: event.outage)
         case .projectNamed:
             projects.append(ProjectRecord())
             projects[Int(event.project)].last = event.position
@@ -126,17 +126,12 @@ extension State {
         projects[index].idleCount += settings.concurrencyCount - numberCount
     }
 
-    /// A deadline that was over before the ledger went down, yet not settled, would still lie in
-    /// the past: it ends with the opening, for event times never decrease.
-    private mutating func postponeDeadlines(
-        by outage: Microseconds, openedAt now: Microseconds
-    ) {
+    private mutating func postponeDeadlines(by outage: Microseconds) {
         guard outage > 0 else { return }
         for project in projects.indices.dropFirst() {
             for number in projects[project].concurrencies.indices.dropFirst()
             where projects[project].concurrencies[number].state.hasDeadline {
-                let deadline = projects[project].concurrencies[number].moment
-                projects[project].concurrencies[number].moment = max(deadline + outage, now)
+                projects[project].concurrencies[number].moment += outage
             }
         }
         rebuildSchedule()

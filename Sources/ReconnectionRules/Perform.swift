@@ -23,16 +23,12 @@ extension State {
     }
 
     /// Decides a command at `now`, folds in its event and what follows from it, and hands each to
-    /// `emit`. Everything due must have been settled, except before an opening: one that postpones
-    /// comes before anything is settled, one that does not settles what is due itself, so that it
-    /// happens at its deadlines and event times never decrease. Returns the event that answers the
-    /// command.
+    /// `emit`. Everything due must have been settled. Returns the event that answers the command.
     @discardableResult
     public mutating func perform(
         _ command: Command, at now: Microseconds, by caller: Caller, emit: (Event) -> Void
     ) -> Event {
         assert(schedule.earliest.map { $0 > now } ?? true || isOpen(command), "settle comes first")
-        if case .open(outage: 0) = command { settle(at: now, emit: emit) }
         let old: Holding? = if case .apply(let user, _) = command { holding(of: user) } else { nil }
         let event = decide(command, at: now, by: caller)
         evolve(event)

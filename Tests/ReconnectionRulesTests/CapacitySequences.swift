@@ -29,6 +29,48 @@ import Testing
             """)
     }
 
+    @Test func `lowering and raising pass over the numbers in use`() {
+        story(
+            """
+            given project P concurrencies 5 => #1-#2
+            given users a b c d => #3-#6
+            at 0 apply a P
+                #7 at 0 applied granted a P/1 reserved until 30 asked P by library
+            at 0 apply b P
+                #8 at 0 applied granted b P/2 reserved until 30 asked P by library
+            at 0 apply c P
+                #9 at 0 applied granted c P/3 reserved until 30 asked P by library
+            at 0 apply d P
+                #10 at 0 applied granted d P/4 reserved until 30 asked P by library
+            at 1 destroy a
+                #11 at 1 destroyed freed a P/1 idle unnamed by library
+            at 1 destroy c
+                #12 at 1 destroyed freed c P/3 idle unnamed by library
+            at 2 set P concurrencies 3
+                #13 at 2 projectModified done P concurrencies 3 window 90 lock 30 cleanup 0 \
+                    by library
+                #14 at 2 withdrawn done P/5 withdrawn by ledger
+                #15 at 2 withdrawn done P/3 withdrawn by ledger
+            at 3 set P concurrencies 0
+                #16 at 3 projectModified done P concurrencies 0 window 90 lock 30 cleanup 0 \
+                    by library
+                #17 at 3 withdrawn done P/1 withdrawn by ledger
+            at 4 set P concurrencies 3
+                #18 at 4 projectModified done P concurrencies 3 window 90 lock 30 cleanup 0 \
+                    by library
+                #19 at 4 restored done P/1 idle by ledger
+            at 5 set P concurrencies 5
+                #20 at 5 projectModified done P concurrencies 5 window 90 lock 30 cleanup 0 \
+                    by library
+                #21 at 5 restored done P/3 idle by ledger
+                #22 at 5 restored done P/5 idle by ledger
+            at 6 apply c P
+                #23 at 6 applied granted c P/1 reserved until 36 asked P by library
+            at 6 apply a P
+                #24 at 6 applied granted a P/3 reserved until 36 asked P by library
+            """)
+    }
+
     @Test func `lowering below what is held withdraws each as it comes free`() {
         // Running is 4 of 2 for a while; the lowest number may go first, if it comes free first.
         story(

@@ -9,39 +9,39 @@ import Testing
                 #1 at 0 projectNamed done P by commandLine after user #0 concurrency #0 jump #0
             at 0 set P concurrencies 2 by commandLine
                 #2 at 0 projectModified done P concurrencies 2 window 90 lock 30 cleanup 0 \
-            by commandLine after user #0 concurrency #1 jump #0
+                    by commandLine after user #0 concurrency #1 jump #0
             at 1 name a
                 #3 at 1 userNamed done a by library after user #0 concurrency #0 jump #0
             at 2 apply a P by credential 7
                 #4 at 2 applied granted a P/1 reserved until 32 asked P by credential 7 \
-            after user #3 concurrency #0 jump #0
+                    after user #3 concurrency #0 jump #0
             at 3 session a by credential 7
                 #5 at 3 sessionCreated fresh a P/1 connected session 5 by credential 7 \
-            after user #4 concurrency #4 jump #0
+                    after user #4 concurrency #4 jump #0
             at 4 disconnect a by anonymous
                 #6 at 4 disconnected waiting a P/1 waiting until 94 session 5 unnamed by anonymous \
-            after user #5 concurrency #5 jump #0
+                    after user #5 concurrency #5 jump #0
             at 5 apply a P by trace
                 #7 at 5 applied returned a P/1 reserved until 94 session 5 asked P by trace \
-            after user #6 concurrency #6 jump #0
+                    after user #6 concurrency #6 jump #0
             at 6 session a unattended
                 #8 at 6 sessionCreated resumed a P/1 connected unattended session 8 by library \
-            after user #7 concurrency #7 jump #0
+                    after user #7 concurrency #7 jump #0
             at 7 disconnect a 8
                 #9 at 7 disconnected keptRunning a P/1 connected unattended session 8 named 8 \
-            by library after user #8 concurrency #8 jump #0
+                    by library after user #8 concurrency #8 jump #0
             at 8 disconnect a 5
                 #10 at 8 disconnected stale a P/1 connected unattended session 8 named 5 \
-            by library after user #9 concurrency #9 jump #0
+                    by library after user #9 concurrency #9 jump #0
             at 9 destroy a 8
                 #11 at 9 destroyed freed a P/1 idle session 8 named 8 by library \
-            after user #10 concurrency #10 jump #0
+                    after user #10 concurrency #10 jump #0
             at 10 repossess a
                 #12 at 10 repossessed nothingHeld a by library \
-            after user #11 concurrency #0 jump #0
+                    after user #11 concurrency #0 jump #0
             at 11 set P window 60
                 #13 at 11 projectModified done P concurrencies 2 window 60 lock 30 cleanup 0 \
-            by library after user #0 concurrency #2 jump #0
+                    by library after user #0 concurrency #2 jump #0
             at 11 open outage 5
                 #14 at 11 opened done outage 5 by library after user #0 concurrency #0 jump #0
             at 12 show P
@@ -97,7 +97,7 @@ import Testing
             """)
     }
 
-    @Test func `an apply that finds none idle is refused until one comes free, in the same moment`() {
+    @Test func `an apply that finds none idle is refused, until one comes free`() {
         story(
             """
             given project P concurrencies 1 => #1-#2
@@ -105,7 +105,8 @@ import Testing
             at 1 apply a P
                 #5 at 1 applied granted a P/1 reserved until 31 asked P by library
             at 2 apply b P by credential 2
-                #6 at 2 applied noIdle b asked P by credential 2 after user #4 concurrency #0 jump #0
+                #6 at 2 applied noIdle b asked P \
+                    by credential 2 after user #4 concurrency #0 jump #0
             at 2 show b
                 | b nothing
             at 3 destroy a
@@ -160,7 +161,8 @@ import Testing
             at 10 apply a P
                 #5 at 10 applied granted a P/1 reserved until 40 asked P by library
             at 20 set P concurrencies 2
-                #6 at 20 projectModified done P concurrencies 2 window 90 lock 30 cleanup 0 by library
+                #6 at 20 projectModified done P concurrencies 2 window 90 lock 30 cleanup 0 \
+                    by library
             at 25 destroy a
                 #7 at 25 destroyed freed a P/1 idle unnamed by library
             at 25 show P

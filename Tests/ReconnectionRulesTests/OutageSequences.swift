@@ -163,31 +163,33 @@ import Testing
     }
 
     @Test func `a deadline over before the ledger went down ends when it opens again`() {
-        // The lock ended at 30, the last sign of life is from 31 and nobody settled in between:
-        // postponed by 69 s it would end at 99, before the opening. Ledger time never runs
-        // backward, so it ends with the opening.
+        // The locks ended at 30 and 35, the last sign of life is from 36 and nobody settled in
+        // between: postponed by 64 s they would end at 94 and 99, before the opening. Ledger time
+        // never runs backward, so both end with the opening, in deadline order.
         story(
             """
-            given project P concurrencies 2 => #1-#2
-            given users a b => #3-#4
+            given project P concurrencies 3 => #1-#2
+            given users a b c => #3-#5
             at 0 apply a P
-                #5 at 0 applied granted a P/1 reserved until 30 asked P by library
-            at 10 apply b P
-                #6 at 10 applied granted b P/2 reserved until 40 asked P by library
-            at 100 open outage 69
-                #7 at 100 opened done outage 69 by library
-            at 100 show P
-                | 1 reserved a until 100
-                | 2 reserved b until 109
-                | running 2 of 2
+                #6 at 0 applied granted a P/1 reserved until 30 asked P by library
+            at 0 apply b P
+                #7 at 0 applied granted b P/2 reserved until 30 asked P by library
+            at 5 apply a P
+                #8 at 5 applied returned a P/1 reserved until 35 asked P by library
+            at 10 apply c P
+                #9 at 10 applied granted c P/3 reserved until 40 asked P by library
+            at 100 open outage 64
+                #10 at 100 opened done outage 64 by library
             at 200 settle
-                #8 at 100 repossessed lockExpired a P/1 idle by ledger
-                #9 at 109 repossessed lockExpired b P/2 idle by ledger
+                #11 at 100 repossessed lockExpired b P/2 idle by ledger
+                #12 at 100 repossessed lockExpired a P/1 idle by ledger
+                #13 at 104 repossessed lockExpired c P/3 idle by ledger
             """)
     }
 
-    @Test func `where postponing is switched off, deadlines fall due while the ledger is down`() {
-        // They happened before the opening and stand before it, each at its own time.
+    @Test func `where postponing is switched off, what fell due meanwhile ends with the opening`() {
+        // The design leaves this open: `opened` comes before anything is settled, and no event is
+        // earlier than the one before it. Both hold if what is overdue takes the opening's time.
         story(
             """
             given project P concurrencies 2 cleanup 20 => #1-#2
@@ -201,10 +203,11 @@ import Testing
             at 10 apply b P
                 #8 at 10 applied granted b P/2 reserved until 40 asked P by library
             at 500 open outage 0
-                #9 at 40 repossessed lockExpired b P/2 idle by ledger
-                #10 at 92 repossessed windowExpired a P/1 recovering until 112 session 6 by ledger
-                #11 at 112 recovered done P/1 idle by ledger
-                #12 at 500 opened done outage 0 by library
+                #9 at 500 opened done outage 0 by library
+            at 1000 settle
+                #10 at 500 repossessed lockExpired b P/2 idle by ledger
+                #11 at 500 repossessed windowExpired a P/1 recovering until 520 session 6 by ledger
+                #12 at 520 recovered done P/1 idle by ledger
             """)
     }
 }

@@ -75,10 +75,10 @@ import Testing
                 #7 at 10 disconnected waiting a P/1 waiting until 100 session 6 named 6 by library
             at 500 apply b P
                 #8 at 100 repossessed windowExpired a P/1 recovering until 120 session 6 by ledger \
-            after user #7 concurrency #7 jump #0
+                    after user #7 concurrency #7 jump #0
                 #9 at 120 recovered done P/1 idle by ledger after user #0 concurrency #8 jump #0
                 #10 at 500 applied granted b P/1 reserved until 530 asked P by library \
-            after user #4 concurrency #9 jump #0
+                    after user #4 concurrency #9 jump #0
             """)
     }
 
@@ -156,7 +156,8 @@ import Testing
                 #14 at 31 repossessed nothingHeld b by commandLine
             at 32 set P concurrencies 2
                 #15 at 32 repossessed lockExpired c P/3 idle by ledger
-                #16 at 32 projectModified done P concurrencies 2 window 90 lock 30 cleanup 0 by library
+                #16 at 32 projectModified done P concurrencies 2 window 90 lock 30 cleanup 0 \
+                    by library
                 #17 at 32 withdrawn done P/3 withdrawn by ledger
                 #18 at 32 withdrawn done P/2 withdrawn by ledger
             at 33 name e

@@ -39,7 +39,7 @@ import Testing
                 #6 at 10 disconnected waiting a P/1 waiting until 100 session 5 named 5 by library
             at 99.999999 apply a P
                 #7 at 99.999999 applied returned a P/1 reserved until 129.999999 session 5 \
-            asked P by library
+                    asked P by library
             at 129.999998 session a
                 #8 at 129.999998 sessionCreated resumed a P/1 connected session 8 by library
             """)
@@ -58,15 +58,15 @@ import Testing
                 #6 at 10 disconnected waiting a P/1 waiting until 100 session 5 named 5 by library
             at 100 apply a P
                 #7 at 100 repossessed windowExpired a P/1 idle session 5 by ledger \
-            after user #6 concurrency #6 jump #0
+                    after user #6 concurrency #6 jump #0
                 #8 at 100 applied granted a P/1 reserved until 130 asked P by library \
-            after user #7 concurrency #7 jump #0
+                    after user #7 concurrency #7 jump #0
             at 101 session a
                 #9 at 101 sessionCreated fresh a P/1 connected session 9 by library
             """)
     }
 
-    @Test func `a session without an apply resumes while waiting, and not at the end of the window`() {
+    @Test func `a session without an apply resumes while waiting, not at the window's end`() {
         story(
             """
             given project P concurrencies 2 => #1-#2
@@ -101,7 +101,8 @@ import Testing
             at 2 session a
                 #6 at 2 sessionCreated fresh a P/1 connected session 6 by library
             at 10.5 disconnect a 6
-                #7 at 10.5 disconnected waiting a P/1 waiting until 100.5 session 6 named 6 by library
+                #7 at 10.5 disconnected waiting a P/1 waiting until 100.5 session 6 named 6 \
+                    by library
             at 86400 apply b P
                 #8 at 100.5 repossessed windowExpired a P/1 idle session 6 by ledger
                 #9 at 86400 applied granted b P/1 reserved until 86430 asked P by library
@@ -187,7 +188,8 @@ import Testing
             at 31 session a
                 #8 at 31 sessionCreated resumed a P/1 connected session 8 by library
             at 32 set P window 5
-                #9 at 32 projectModified done P concurrencies 1 window 5 lock 30 cleanup 0 by library
+                #9 at 32 projectModified done P concurrencies 1 window 5 lock 30 cleanup 0 \
+                    by library
             at 33 disconnect a 8
                 #10 at 33 disconnected waiting a P/1 waiting until 38 session 8 named 8 by library
             at 80 apply b P

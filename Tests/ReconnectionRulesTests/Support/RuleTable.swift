@@ -47,7 +47,7 @@ enum Circumstance {
         "waiting": "at 50 apply a P \n at 50 session a \n at 60 disconnect a",
         "waiting until 110": "at 20 apply a P \n at 20 session a \n at 20 disconnect a",
         // Waiting until 150, then applied for at 70: still reserved until 150.
-        "reserved again":
+        "reapplied":
             "at 50 apply a P \n at 50 session a \n at 60 disconnect a \n at 70 apply a P",
         // #8 is the older session, #9 the current one.
         "taken over": "at 50 apply a P \n at 50 session a \n at 55 session a",
@@ -87,7 +87,7 @@ enum Circumstance {
         "full": "at 90 apply b P",
         "cleanup": "at 90 set P cleanup 20 \n at 90 set Q cleanup 20",
         "names required": "at 90 set P names required",
-        "capacity 0": "at 90 set P concurrencies 0",
+        "lowered": "at 90 set P concurrencies 0",
     ]
 
     static func script(_ finds: String) throws -> String {

@@ -1,0 +1,41 @@
+import EventLog
+public import Ledger
+public import ReconnectionRules
+
+/// Follows a ledger's log from a position, also one that another process writes.
+public final class LogFollower {
+    private let log: EventLog
+    private var view: RecoveredView
+    private var next: Position
+    private var mark: Int
+
+    /// Starts behind position `after` of an opened ledger.
+    public init(_ reader: LedgerReader, after position: Position) {
+        log = reader.log
+        view = reader.view
+        next = position + 1
+        mark = log.changeMark
+    }
+
+    /// Everything recorded so far that was not handed over yet, oldest first. Whole batches: an
+    /// event in a batch is durable or not there.
+    public func poll(_ body: (NamedEvent) throws -> Void) throws {
+        mark = log.changeMark
+        try log.forEachBatch(from: next) { batch in
+            if batch.firstPosition > view.head.position { try view.fold(batch) }
+            try batch.forEachEvent(from: next) { event, _ in
+                try body(
+                    NamedEvent(
+                        event: event, user: view.users.name(of: event.user),
+                        project: view.projects.name(of: UInt32(event.project)),
+                        inputProject: view.projects.name(of: UInt32(event.inputProject))))
+            }
+            next = batch.lastPosition + 1
+            return true
+        }
+    }
+
+    /// Whether something was committed since the last `poll`. Cheap enough to ask every few
+    /// milliseconds.
+    public var hasNews: Bool { log.changeMark != mark }
+}

@@ -1,0 +1,23 @@
+import ReconnectionRules
+
+/// Puts a rebuilt view in place of the stored one.
+package enum ViewReplacement {
+    /// Deletes the views and writes these. Throws `owned` if another process writes to the ledger.
+    package static func replace(
+        in directory: DataDirectory, by view: RecoveredView
+    ) throws(LedgerError) {
+        let owner = try OwnerLock(directory, note: "a rebuild; wait for it to end")
+        defer { withExtendedLifetime(owner) {} }
+        ViewStore.remove(directory)
+        do {
+            let store = try ViewStore(directory: directory, isReadOnly: false)
+            let blocks = ViewStore.blocks(
+                of: view, dirty: DirtyBlocks(isEverything: true), savedUserNames: 0,
+                savedProjectNames: 0)
+            try store.write(blocks, replacingAll: true)
+        } catch let error as LedgerError { throw error } catch {
+            throw LedgerError(
+                .directory, "cannot write the views of \(directory.path): \(error); the log is whole")
+        }
+    }
+}

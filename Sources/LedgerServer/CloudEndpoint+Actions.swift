@@ -1,0 +1,239 @@
+import CloudAPI
+import Ledger
+import ReconnectionRules
+
+// What each action of the wire asks of the ledger, and what the ledger's answer is on the wire.
+// Texts: Outcome and State are the names of `history --json`; ConcurrencyId is PROJECT/NUMBER;
+// SessionId is a decimal number as text, larger for a later session; times are RFC 3339 in UTC with
+// microseconds. A field that does not apply is null.
+extension CloudEndpoint {
+    func perform(
+        _ action: CloudAction, by caller: Caller
+    ) async throws(CloudError) -> Success {
+        switch action {
+        case .applyConcurrent(let input): try await apply(input, caller)
+        case .createSession(let input): try await createSession(input, caller)
+        case .destroySession(let input):
+            slot(
+                try await act(.destroy(user: input.userId, session: input.sessionId), caller))
+        case .describeConcurrentCount(let input): try await count(input)
+        case .reportDisconnection(let input): try await disconnect(input, caller)
+        case .repossessConcurrency(let input):
+            slot(try await act(.repossess(user: input.userId), caller))
+        case .describeUserConcurrency(let input): try await describe(input)
+        case .describeReconnectionHistory(let input): try await history(input)
+        case .modifyProject(let input): try await modify(input, caller)
+        }
+    }
+
+    // MARK: - The vendor's actions
+
+    private func apply(
+        _ input: CloudAction.ApplyConcurrent, _ caller: Caller
+    ) async throws(CloudError) -> Success {
+        let reply = try await act(.apply(user: input.userId, project: input.projectId), caller)
+        guard reply.outcome != .noIdle else {
+            throw CloudError(
+                .resourceNotFoundNoIdle, "The project has no idle concurrency. Retry later.")
+        }
+        return slot(reply)
+    }
+
+    private func createSession(
+        _ input: CloudAction.CreateSession, _ caller: Caller
+    ) async throws(CloudError) -> Success {
+        guard input.hostUserId == nil, input.role == nil else {
+            throw CloudError(
+                .operationDenied, "Multiplayer is not offered: send no `HostUserId` and no `Role`.")
+        }
+        let reply = try await act(
+            .createSession(user: input.userId, runsWithoutClient: input.runsWithoutClient), caller)
+        guard reply.outcome != .lockTimeout else {
+            throw CloudError(
+                .failedOperationLockTimeout,
+                "The user holds no concurrency: call ApplyConcurrent first, then CreateSession "
+                    + "before the lock runs out.")
+        }
+        let token = ServerSessionToken(
+            userId: input.userId, projectId: reply.project,
+            concurrency: reply.event.concurrency, sessionId: reply.event.session,
+            issuedAtSeconds: WallClock.nowSeconds, ledgerId: ledger.ledgerId)
+        guard let text = try? token.sign(with: sessionKey.privateKey) else {
+            throw CloudError(.internalError, "The session's token could not be signed.")
+        }
+        let rest = slot(reply)
+        return Success(code: rest.code) { fields in
+            fields.string("ServerSession", text)
+            rest.fields(&fields)
+        }
+    }
+
+    private func count(
+        _ input: CloudAction.DescribeConcurrentCount
+    ) async throws(CloudError) -> Success {
+        var total: UInt64 = 0
+        var running: UInt64 = 0
+        if let projectId = input.projectId {
+            let project = try await ask { () async throws(LedgerError) in
+                try await ledger.project(projectId)
+            }
+            guard let project else { throw Self.unknownProject }
+            total = UInt64(project.totalCount)
+            running = UInt64(project.runningCount)
+        } else {
+            let projects = try await ask { () async throws(LedgerError) in
+                try await ledger.projects()
+            }
+            for project in projects {
+                total += UInt64(project.totalCount)
+                running += UInt64(project.runningCount)
+            }
+        }
+        return Success(code: "ok") { fields in
+            fields.unsigned("Total", total)
+            fields.unsigned("Running", running)
+        }
+    }
+
+    // MARK: - Holdfast's own actions
+
+    private func disconnect(
+        _ input: CloudAction.ReportDisconnection, _ caller: Caller
+    ) async throws(CloudError) -> Success {
+        let reply = try await act(
+            .disconnect(user: input.userId, session: input.sessionId), caller)
+        guard reply.outcome != .sessionNameRequired else {
+            throw CloudError(
+                .missingParameter, "The project requires the parameter `SessionId`.")
+        }
+        return slot(reply)
+    }
+
+    private func describe(
+        _ input: CloudAction.DescribeUserConcurrency
+    ) async throws(CloudError) -> Success {
+        let user = try await ask { () async throws(LedgerError) in
+            try await ledger.user(input.userId)
+        }
+        return Success(code: "ok") { fields in
+            fields.string("State", (user?.state ?? .none).name)
+            fields.text("ProjectId", user?.project)
+            fields.concurrency(project: user?.project ?? "", number: user?.concurrency ?? 0)
+            fields.session(user?.session ?? 0)
+            fields.time("Deadline", user?.deadline ?? 0)
+            fields.unsigned("EventCount", user?.eventCount ?? 0)
+            fields.position("LastPosition", user?.lastPosition ?? 0)
+        }
+    }
+
+    private func history(
+        _ input: CloudAction.DescribeReconnectionHistory
+    ) async throws(CloudError) -> Success {
+        let events = try await ask { () async throws(LedgerError) in
+            try await ledger.history(
+                ofUser: input.userId, before: input.before, limit: Int(input.limit ?? 100))
+        }
+        var lines: [UInt8] = [UInt8(ascii: "[")]
+        for (index, event) in events.enumerated() {
+            if index > 0 { lines.append(UInt8(ascii: ",")) }
+            lines.append(contentsOf: EventJSON.line(event).utf8)
+        }
+        lines.append(UInt8(ascii: "]"))
+        let last = events.last?.event
+        let nextBefore = last.map { $0.previousOfUser > 0 ? $0.position : 0 } ?? 0
+        return Success(code: "ok") { fields in
+            fields.json("Events", lines)
+            fields.position("NextBefore", nextBefore)
+        }
+    }
+
+    private func modify(
+        _ input: CloudAction.ModifyProject, _ caller: Caller
+    ) async throws(CloudError) -> Success {
+        let change = ProjectChange(
+            concurrencyCount: input.concurrencies,
+            reconnectWindow: input.reconnectTimeoutSeconds.map(Self.microseconds),
+            lockTimeout: input.lockTimeoutSeconds.map(Self.microseconds),
+            cleanupTime: input.cleanupTimeSeconds.map(Self.microseconds))
+        let reply = try await act(.modifyProject(input.projectId, change), caller)
+        return Success(code: reply.outcome.name) { fields in
+            fields.string("ProjectId", input.projectId)
+            if let settings = reply.event.settings {
+                fields.unsigned("Concurrencies", settings.concurrencyCount)
+                fields.integer("ReconnectTimeout", settings.reconnectWindow / 1_000_000)
+                fields.integer("LockTimeout", settings.lockTimeout / 1_000_000)
+                fields.integer("CleanupTime", settings.cleanupTime / 1_000_000)
+            }
+            fields.position("Position", reply.position)
+        }
+    }
+
+    /// The wire bounds seconds to ten years, so this cannot overflow.
+    private static func microseconds(_ seconds: UInt64) -> Microseconds {
+        .seconds(Int64(clamping: seconds))
+    }
+
+    // MARK: - Shared
+
+    /// The answer to an action on a user's concurrency.
+    private func slot(_ reply: ActionReply) -> Success {
+        let event = reply.event
+        return Success(code: event.outcome.name) { fields in
+            fields.string("Outcome", event.outcome.name)
+            fields.concurrency(project: reply.project, number: event.concurrency)
+            fields.session(event.session)
+            fields.text("State", event.state == .none ? nil : event.state.name)
+            fields.time("Deadline", event.deadline)
+            fields.position("Position", event.position)
+        }
+    }
+
+    private func act(_ action: Action, _ caller: Caller) async throws(CloudError) -> ActionReply {
+        try await ask { () async throws(LedgerError) in
+            try await ledger.perform(action, by: caller)
+        }
+    }
+
+    private func ask<Answer>(
+        _ body: () async throws(LedgerError) -> Answer
+    ) async throws(CloudError) -> Answer {
+        do throws(LedgerError) { return try await body() } catch { throw Self.cloudError(error) }
+    }
+
+    private static let unknownProject = CloudError(
+        .invalidParameterValue, "The value of `ProjectId` names no project.")
+
+    /// Only what the caller can mend is told; the rest is in the server's log.
+    private static func cloudError(_ error: LedgerError) -> CloudError {
+        switch error.code {
+        case .unknownProject: unknownProject
+        case .invalid: CloudError(.invalidParameterValue, "Refused: \(error.message).")
+        case .directory, .owned, .unknownUser, .closed, .failed, .log:
+            CloudError(.internalError, "The ledger cannot answer now. Retry later.")
+        }
+    }
+}
+
+// MARK: - Fields that are null if they do not apply
+
+extension JSONObjectWriter {
+    fileprivate mutating func text(_ name: String, _ value: String?) {
+        if let value { string(name, value) } else { null(name) }
+    }
+
+    fileprivate mutating func concurrency(project: String, number: ConcurrencyNumber) {
+        text("ConcurrencyId", number == 0 ? nil : "\(project)/\(number)")
+    }
+
+    fileprivate mutating func session(_ id: SessionId) {
+        text("SessionId", id == 0 ? nil : String(id))
+    }
+
+    fileprivate mutating func time(_ name: String, _ time: Microseconds) {
+        text(name, time == 0 ? nil : Timestamp.text(time))
+    }
+
+    fileprivate mutating func position(_ name: String, _ position: Position) {
+        if position == 0 { null(name) } else { unsigned(name, position) }
+    }
+}

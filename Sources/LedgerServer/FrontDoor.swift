@@ -1,0 +1,177 @@
+import CloudAPI
+import HTTPTypes
+import HummingbirdCore
+import Ledger
+import Logging
+import NIOCore
+import Synchronization
+
+/// HTTP in front of the endpoints: paths, bodies, status codes, the log.
+struct FrontDoor: Sendable {
+    let configuration: HoldfastServer.Configuration
+    let ledger: Ledger
+    let cloud: CloudEndpoint
+    let stream: EventStream
+    let deadlines: ReadDeadlines
+    let isStopping: Latch
+    let logger: Logger
+    private let date = HTTPDate()
+
+    init(
+        configuration: HoldfastServer.Configuration, ledger: Ledger, cloud: CloudEndpoint,
+        stream: EventStream, deadlines: ReadDeadlines, isStopping: Latch, logger: Logger
+    ) {
+        self.configuration = configuration
+        self.ledger = ledger
+        self.cloud = cloud
+        self.stream = stream
+        self.deadlines = deadlines
+        self.isStopping = isStopping
+        self.logger = logger
+    }
+
+    /// Answers one request. Throws only if nobody is left to be answered.
+    func respond(
+        to request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel
+    ) async throws {
+        let start = ContinuousClock.now
+        let id = RequestID()
+        var wire = WireRequest(request.head)
+        switch wire.path {
+        case "/":
+            if request.head.headerFields[.expect] != nil {
+                try await writer.writeInformationalHead(HTTPResponse(status: .continue))
+            }
+            let answer: CloudEndpoint.Answer
+            switch try await read(request, channel) {
+            case .whole(let body):
+                wire.body = body
+                answer = await cloud.answer(wire, id: id)
+            case .tooLong:
+                let error = CloudError(
+                    .requestSizeLimitExceeded,
+                    "A body may have \(min(configuration.bodyByteCountMax, Limits.bodyBytesMax)) "
+                        + "bytes.")
+                answer = CloudEndpoint.Answer(
+                    body: ResponseEncoder.failure(error, requestId: id), code: error.code.rawValue)
+            }
+            log(answer, id, since: start)
+            try await write(.ok, answer.body, to: writer, for: wire)
+        case "/health":
+            try await health(writer, wire, id)
+        case "/v1/events":
+            try await events(request, writer, wire, channel, id)
+        default:
+            let error = CloudError(
+                .invalidRequest, "There is nothing at this path; the cloud API is at `/`.")
+            try await refuse(error, .notFound, writer, wire, id)
+        }
+    }
+
+    private func read(_ request: Request, _ channel: any Channel) async throws -> BodyReading {
+        let announced = request.head.headerFields[.contentLength].flatMap { Int($0) }
+        let id = deadlines.begin(channel)
+        let reading: BodyReading
+        do {
+            reading = try await request.body.read(
+                upTo: configuration.bodyByteCountMax, announced: announced)
+        } catch {
+            _ = deadlines.end(id)
+            throw error
+        }
+        guard deadlines.end(id) else { throw BrokenRequest() }
+        return reading
+    }
+
+    // MARK: - Health
+
+    private func health(
+        _ writer: consuming ResponseWriter, _ wire: WireRequest, _ id: RequestID
+    ) async throws {
+        guard wire.method == "GET" || wire.method == "HEAD" else {
+            let error = CloudError(.unsupportedProtocol, "Only GET is supported here.")
+            return try await refuse(error, .methodNotAllowed, writer, wire, id)
+        }
+        // Asked of the ledger's own thread: one that hangs does not pass for a healthy one.
+        guard !isStopping.isSet, let status = try? await ledger.status() else {
+            let body = JSONObjectWriter.bytes { $0.string("status", "unavailable") }
+            return try await write(.serviceUnavailable, body, to: writer, for: wire)
+        }
+        let body = JSONObjectWriter.bytes { fields in
+            fields.string("status", "ok")
+            fields.unsigned("position", status.head.position)
+        }
+        try await write(.ok, body, to: writer, for: wire)
+    }
+
+    // MARK: - The event stream
+
+    private func events(
+        _ request: Request, _ writer: consuming ResponseWriter, _ wire: WireRequest,
+        _ channel: any Channel, _ id: RequestID
+    ) async throws {
+        let position: UInt64
+        do throws(CloudError) {
+            position = try stream.admit(wire)
+        } catch {
+            return try await refuse(error, EventStream.status(for: error), writer, wire, id)
+        }
+        logger.info("event stream", metadata: ["request": "\(id)", "after": "\(position)"])
+        KeepAlive.turnOn(channel)
+        var head = HTTPResponse(status: .ok)
+        head.headerFields[.contentType] = EventStream.contentType
+        head.headerFields[.cacheControl] = "no-store"
+        head.headerFields[.date] = date.text(atSeconds: WallClock.nowSeconds)
+        var body = try await writer.writeHead(head)
+        try await request.body.consumeWithCancellationOnInboundClose { _ in
+            try await stream.write(after: position, to: &body)
+        }
+        try await body.finish(nil)
+    }
+
+    // MARK: - Writing
+
+    private func refuse(
+        _ error: CloudError, _ status: HTTPResponse.Status, _ writer: consuming ResponseWriter,
+        _ wire: WireRequest, _ id: RequestID
+    ) async throws {
+        logger.info("refused", metadata: ["request": "\(id)", "code": "\(error.code)"])
+        let body = ResponseEncoder.failure(error, requestId: id)
+        try await write(status, body, to: writer, for: wire)
+    }
+
+    private func write(
+        _ status: HTTPResponse.Status, _ body: [UInt8], to writer: consuming ResponseWriter,
+        for wire: WireRequest
+    ) async throws {
+        var head = HTTPResponse(status: status)
+        head.headerFields[.contentType] = ResponseEncoder.contentType
+        head.headerFields[.contentLength] = String(body.count)
+        head.headerFields[.date] = date.text(atSeconds: WallClock.nowSeconds)
+        if wire.method == "HEAD" { return try await writer.writeResponse(head) }
+        try await writer.write(
+            response: head, body: ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
+    }
+
+    /// One line a request. No user ids, no addresses, nothing the caller chose freely.
+    private func log(
+        _ answer: CloudEndpoint.Answer, _ id: RequestID, since start: ContinuousClock.Instant
+    ) {
+        logger.info(
+            "action",
+            metadata: [
+                "request": "\(id)", "action": "\(answer.action?.rawValue ?? "-")",
+                "code": "\(answer.code)", "caller": "\(answer.caller?.rawValue ?? 0)",
+                "microseconds": "\((ContinuousClock.now - start) / .microseconds(1))",
+            ])
+    }
+}
+
+/// A flag that is set once and read from anywhere.
+final class Latch: Sendable {
+    private let flag = Atomic(false)
+
+    var isSet: Bool { flag.load(ordering: .acquiring) }
+
+    func set() { flag.store(true, ordering: .releasing) }
+}

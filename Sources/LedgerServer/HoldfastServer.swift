@@ -1,0 +1,103 @@
+import CloudAPI
+public import Ledger
+public import Logging
+import ServiceLifecycle
+import Synchronization
+import UnixSignals
+
+/// A ledger behind HTTP: the cloud API at `/`, `/health`, and the event stream at `/v1/events`.
+///
+/// ```swift
+/// let ledger = try Ledger(opening: "/var/lib/holdfast")
+/// let server = try HoldfastServer(ledger: ledger)
+/// try await server.run { host, port in print("listening on \(host):\(port)") }
+/// ```
+public final class HoldfastServer: Sendable {
+    public let configuration: Configuration
+    /// Who may call.
+    public let credentials: CredentialStore
+    /// What signs ServerSession tokens.
+    public let sessionKey: ServerSessionKey
+    private let ledger: Ledger
+    private let logger: Logger
+    private let isStopping = Latch()
+    private let group = Mutex<ServiceGroup?>(nil)
+
+    /// Prepares a server; nothing is listened on yet.
+    ///
+    /// Reads DIR/credentials.json and DIR/server-session.key, and makes the latter if it is missing.
+    /// Throws `configuration`, `damaged` or `file`.
+    public init(
+        ledger: Ledger, configuration: Configuration = Configuration(),
+        logger: Logger = Logger(label: "holdfast") { StreamLogHandler.standardError(label: $0) }
+    ) throws(ServerError) {
+        try configuration.check()
+        self.configuration = configuration
+        self.ledger = ledger
+        self.logger = logger
+        credentials = try CredentialStore(ledger.directory)
+        sessionKey = try ServerSessionKey(ledger.directory)
+    }
+
+    /// Serves until SIGTERM or SIGINT arrives or `stop` is called, then closes the ledger. Call once.
+    ///
+    /// At the end it accepts nothing more, closes connections that wait for a next request, lets
+    /// requests in flight finish, breaks off after `shutdownGraceSeconds` those that do not (a
+    /// client that sent half a request), and ends the event streams.
+    ///
+    /// - Parameters:
+    ///   - handlesSignals: false in a process that has its own use for the signals.
+    ///   - onReady: called once, with the address and port that are listened on.
+    /// - Throws: `addressInUse` or `address` if it cannot listen there. The ledger is closed then too.
+    public func run(
+        handlesSignals: Bool = true,
+        onReady: @escaping @Sendable (_ host: String, _ port: Int) -> Void = { _, _ in }
+    ) async throws {
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .warning)
+        var settings = ServiceGroupConfiguration(
+            services: [makeService(onReady)],
+            gracefulShutdownSignals: handlesSignals ? [.sigterm, .sigint] : [], logger: quiet)
+        settings.maximumGracefulShutdownDuration = .seconds(configuration.shutdownGraceSeconds)
+        let group = ServiceGroup(configuration: settings)
+        self.group.withLock { $0 = group }
+        let result: Result<Void, any Error>
+        do {
+            try await group.run()
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        isStopping.set()
+        await ledger.close()
+        logger.info("stopped")
+        if case .failure(let error) = result {
+            if error is CancellationError, !Task.isCancelled { return }
+            throw error
+        }
+    }
+
+    /// Begins the orderly end that a signal begins; `run` returns when it is done.
+    public func stop() async {
+        await group.withLock { $0 }?.triggerGracefulShutdown()
+    }
+
+    private func makeService(
+        _ onReady: @escaping @Sendable (_ host: String, _ port: Int) -> Void
+    ) -> HTTPService {
+        var policy = Authenticator.Policy()
+        policy.clockToleranceSeconds = configuration.clockToleranceSeconds
+        let credentials = credentials
+        let gate =
+            configuration.isAnonymous
+            ? Gate.anonymous
+            : Gate.credentials(Authenticator(policy: policy) { credentials.find($0) })
+        let door = FrontDoor(
+            configuration: configuration, ledger: ledger,
+            cloud: CloudEndpoint(ledger: ledger, gate: gate, sessionKey: sessionKey),
+            stream: EventStream(ledger: ledger, gate: gate),
+            deadlines: ReadDeadlines(timeout: .seconds(configuration.readTimeoutSeconds)),
+            isStopping: isStopping, logger: logger)
+        return HTTPService(door: door, credentials: credentials, onReady: onReady)
+    }
+}

@@ -1,0 +1,81 @@
+import ArgumentParser
+import Ledger
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// The command line. Exit status: 0 done, 1 refused or a check failed, 2 wrong usage. Errors stand on
+/// standard error, one line each.
+@main
+struct Holdfast: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "holdfast",
+        abstract: "An event-sourced reconnection ledger for cloud rendering, on LMDB.",
+        discussion: """
+            A vanished client's render slot waits for the same UserId; every apply, session,
+            disconnect and repossession is an event that nobody can alter unseen.
+
+            EXAMPLES
+              holdfast project set cap-demo --concurrencies 60 --data ./ledger
+              holdfast serve --data ./ledger --listen 127.0.0.1:8080
+              holdfast history u1 --data ./ledger
+
+            Reading commands (history, state, stats, verify, tail) work on the data directory of a
+            running server. Completions: holdfast --generate-completion-script bash|zsh|fish.
+            """,
+        version: HoldfastVersion.text,
+        subcommands: [
+            Serve.self, ProjectCommand.self, CredentialCommand.self,
+            ApplyCommand.self, SessionCommand.self, DisconnectCommand.self, DestroyCommand.self,
+            RepossessCommand.self,
+            ImportCommand.self, HistoryCommand.self, StateCommand.self, StatsCommand.self,
+            TailCommand.self, VerifyCommand.self, RebuildCommand.self, VersionCommand.self,
+        ])
+
+    static func main() async {
+        // A reader that goes away (history | head) ends us quietly.
+        signal(SIGPIPE, SIG_DFL)
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch { exit(with: error) }
+    }
+
+    private static func exit(with error: any Error) -> Never {
+        if let failure = error as? CheckFailed {
+            if let message = failure.message { Terminal.error(message) }
+            leave(1)
+        }
+        let code = exitCode(for: error)
+        if code == .success {
+            print(fullMessage(for: error))
+            leave(0)
+        }
+        if error is ExitCode { leave(code.rawValue) }
+        // What the argument parser refused is usage; everything else is a refusal of the work.
+        let message = message(for: error).split(separator: "\n").first.map(String.init) ?? "\(error)"
+        if code == .validationFailure {
+            Terminal.error("\(message); see holdfast help, or holdfast help COMMAND")
+            leave(2)
+        }
+        Terminal.error(message)
+        leave(1)
+    }
+}
+
+/// The work was done and what it found is not what was hoped for: exit status 1.
+struct CheckFailed: Error {
+    var message: String?
+}
+
+private func leave(_ status: Int32) -> Never {
+    fflush(nil)
+    exit(status)
+}

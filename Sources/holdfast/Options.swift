@@ -1,0 +1,81 @@
+import ArgumentParser
+import Ledger
+import ReconnectionRules
+
+/// The data directory every command works on.
+struct DataOption: ParsableArguments {
+    @Option(
+        name: .customLong("data"),
+        help: ArgumentHelp("The ledger's data directory.", valueName: "DIR"),
+        completion: .directory)
+    var path: String
+
+    var directory: DataDirectory { DataDirectory(path) }
+}
+
+/// Whether to print for a script.
+struct JSONFlag: ParsableArguments {
+    @Flag(name: .customLong("json"), help: "Print JSON, one object on a line.")
+    var isOn = false
+}
+
+/// A length of time as people write it: 90s, 2m, 1h, 500ms; a bare number is seconds.
+struct Duration: ExpressibleByArgument {
+    var microseconds: Microseconds
+
+    init?(argument: String) {
+        let units: [(suffix: String, microseconds: Double)] = [
+            ("ms", 1e3), ("s", 1e6), ("m", 60e6), ("h", 3600e6), ("", 1e6),
+        ]
+        for unit in units where argument.hasSuffix(unit.suffix) {
+            let number = argument.dropLast(unit.suffix.count)
+            guard !number.isEmpty, number.allSatisfy({ $0.isASCII && ($0.isNumber || $0 == ".") }),
+                let value = Double(number), value * unit.microseconds < 1e15
+            else { return nil }
+            microseconds = Microseconds((value * unit.microseconds).rounded())
+            return
+        }
+        return nil
+    }
+
+    var defaultValueDescription: String { Duration.text(microseconds) }
+
+    /// `90s`, `1.5s`, `2h`: the shortest of the forms above.
+    static func text(_ time: Microseconds) -> String {
+        for (size, unit) in [(3_600_000_000 as Microseconds, "h"), (60_000_000, "m"), (1_000_000, "s")]
+        where time != 0 && time % size == 0 {
+            return "\(time / size)\(unit)"
+        }
+        if time == 0 { return "0s" }
+        if time % 1_000 == 0, time < 1_000_000 { return "\(time / 1_000)ms" }
+        var fraction = String(time.magnitude % 1_000_000)
+        fraction = String(repeating: "0", count: 6 - fraction.count) + fraction
+        while fraction.hasSuffix("0") { fraction.removeLast() }
+        return "\(time / 1_000_000).\(fraction)s"
+    }
+}
+
+/// A project's settings as options.
+struct SettingsOptions: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp("How long a vanished client's slot waits (default 90s).", valueName: "TIME"))
+    var reconnectWindow: Duration?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Time between apply and session (default 30s).", valueName: "TIME"))
+    var lockTimeout: Duration?
+
+    @Option(
+        name: .customLong("cleanup"),
+        help: ArgumentHelp("Cleaning after a session (default 0s).", valueName: "TIME"))
+    var cleanup: Duration?
+
+    func change(concurrencies: UInt32?, requiresSessionName: Bool? = nil) -> ProjectChange {
+        ProjectChange(
+            concurrencyCount: concurrencies, reconnectWindow: reconnectWindow?.microseconds,
+            lockTimeout: lockTimeout?.microseconds, cleanupTime: cleanup?.microseconds,
+            requiresSessionName: requiresSessionName)
+    }
+}
