@@ -1,4 +1,5 @@
 import CloudAPI
+import EventLog
 import HTTPTypes
 import HummingbirdCore
 import Ledger

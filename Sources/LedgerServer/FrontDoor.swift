@@ -1,9 +1,11 @@
 import CloudAPI
+import EventLog
 import HTTPTypes
 import HummingbirdCore
 import Ledger
 import Logging
 import NIOCore
+import ReconnectionRules
 import Synchronization
 
 /// HTTP in front of the endpoints: paths, bodies, status codes, the log.
@@ -161,9 +163,15 @@ struct FrontDoor: Sendable {
             "action",
             metadata: [
                 "request": "\(id)", "action": "\(answer.action?.rawValue ?? "-")",
-                "code": "\(answer.code)", "caller": "\(answer.caller?.rawValue ?? 0)",
-                "microseconds": "\((ContinuousClock.now - start) / .microseconds(1))",
+                "code": "\(answer.code)", "caller": "\(answer.caller?.name ?? "-")",
+                "microseconds": "\(Self.microseconds(ContinuousClock.now - start))",
             ])
+    }
+}
+
+extension FrontDoor {
+    private static func microseconds(_ duration: Duration) -> Int64 {
+        duration.components.seconds * 1_000_000 + duration.components.attoseconds / 1_000_000_000_000
     }
 }
 

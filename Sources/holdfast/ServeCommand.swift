@@ -1,0 +1,121 @@
+import ArgumentParser
+import CloudAPI
+import Ledger
+import LedgerServer
+import Logging
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Serve the cloud API on a data directory.",
+        discussion: """
+            Creates the ledger if the directory is empty or missing. The first start creates one
+            credential and prints it once, on standard error. Prints one line on standard output when
+            it accepts requests; ends cleanly on SIGTERM or SIGINT.
+
+            EXAMPLES
+              holdfast serve --data ./ledger --listen 127.0.0.1:8080
+              holdfast serve --data ./ledger --listen 127.0.0.1:0 --anonymous
+            """)
+
+    @OptionGroup var data: DataOption
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Where to listen; port 0 takes any free one.", valueName: "HOST:PORT"))
+    var listen = ListenAddress(host: "127.0.0.1", port: 8080)
+    @Flag(name: .long, help: "Accept unsigned requests. On a loopback address only.")
+    var anonymous = false
+    @Flag(
+        name: .customLong("no-outage-compensation"),
+        help: "Do not move running deadlines back by the time the server was down.")
+    var withoutCompensation = false
+    @Option(
+        name: .long,
+        help: ArgumentHelp("The least severe messages to log.", valueName: "LEVEL"))
+    var logLevel = LogLevel.notice
+
+    func run() async throws {
+        var configuration = HoldfastServer.Configuration()
+        configuration.host = listen.host
+        configuration.port = listen.port
+        configuration.isAnonymous = anonymous
+        if anonymous, !configuration.isLoopback {
+            throw ServerError(
+                .configuration,
+                "--anonymous goes with a loopback address only; listen on 127.0.0.1, or leave it out")
+        }
+        var options = Ledger.Options()
+        options.compensatesOutages = !withoutCompensation
+        options.ownerNote = note(listen.host, listen.port)
+        let ledger = try Ledger(opening: data.path, options: options)
+        do {
+            try await serve(ledger, configuration)
+        } catch {
+            await ledger.close()
+            throw error
+        }
+        if let failure = ledger.failure { throw failure }
+    }
+
+    private func serve(
+        _ ledger: Ledger, _ configuration: HoldfastServer.Configuration
+    ) async throws {
+        let level = logLevel.level
+        let logger = Logger(label: "holdfast") { label in
+            var handler = StreamLogHandler.standardError(label: label)
+            handler.logLevel = level
+            return handler
+        }
+        let server = try HoldfastServer(ledger: ledger, configuration: configuration, logger: logger)
+        if !anonymous, try server.credentials.list().isEmpty {
+            let credential = try server.credentials.create()
+            Terminal.note(
+                "first start: SecretId \(credential.secretId) SecretKey \(credential.secretKey)\n"
+                    + "shown once; make more with holdfast credential create --data \(data.path)")
+        }
+        let path = data.path
+        try await server.run { host, port in
+            ledger.directory.writeOwnerNote(note(host, port))
+            Terminal.line("holdfast serves \(path) on http://\(Self.authority(host, port))")
+        }
+    }
+
+    private func note(_ host: String, _ port: Int) -> String {
+        "holdfast serve on http://\(Self.authority(host, port)); send the action there (POST / with "
+            + "X-TC-Action), or stop it first"
+    }
+
+    private static func authority(_ host: String, _ port: Int) -> String {
+        host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+}
+
+/// HOST:PORT, [IPV6]:PORT or :PORT for this machine alone.
+struct ListenAddress: ExpressibleByArgument {
+    var host: String
+    var port: Int
+
+    init(host: String, port: Int) {
+        self.host = host
+        self.port = port
+    }
+
+    init?(argument: String) {
+        guard let colon = argument.lastIndex(of: ":"),
+            let port = UInt16(argument[argument.index(after: colon)...])
+        else { return nil }
+        var host = String(argument[..<colon])
+        if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+        self.host = host.isEmpty ? "127.0.0.1" : host
+        self.port = Int(port)
+    }
+
+    var defaultValueDescription: String { "\(host):\(port)" }
+}
+
+/// The levels of the log, least severe first.
+enum LogLevel: String, ExpressibleByArgument, CaseIterable {
+    case trace, debug, info, notice, warning, error, critical
+
+    var level: Logger.Level { Logger.Level(rawValue: rawValue) ?? .notice }
+}
