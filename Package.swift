@@ -83,6 +83,14 @@ let package = Package(
             swiftSettings: strict + [.enableExperimentalFeature("Lifetimes")]),
         .testTarget(name: "CloudAPITests", dependencies: ["CloudAPI", crypto], swiftSettings: strict),
         .testTarget(
+            name: "LedgerServerTests",
+            dependencies: [
+                "CloudAPI", "EventLog", "Ledger", "LedgerServer", "ReconnectionRules", crypto, logging,
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "ReconnectionRulesTests", dependencies: ["LedgerModel", "ReconnectionRules"],
             swiftSettings: strict),
     ],

@@ -62,7 +62,7 @@ package final class LedgerCore {
         switch action {
         case .apply(let user, let project):
             if let fault = LedgerName.fault(user, what: "the user's name") { throw fault }
-            guard let number = projects.number(of: project) else { throw unknown(project) }
+            guard let number = projects.number(of: project) else { throw .unknownProject(project) }
             command = .apply(
                 user: try userNumber(of: user, now, caller), project: ProjectNumber(number))
         case .createSession(let user, let runsWithoutClient):
@@ -96,7 +96,7 @@ package final class LedgerCore {
             if let fault = settings.fault { throw LedgerError(.invalid, fault) }
             return .modifyProject(ProjectNumber(number), settings)
         }
-        guard change.concurrencyCount != nil else { throw unknown(name) }
+        guard change.concurrencyCount != nil else { throw .unknownProject(name) }
         let settings = change.applied(to: ProjectSettings())
         if let fault = settings.fault { throw LedgerError(.invalid, fault) }
         guard state.projectCount < RuleLimits.projectCountMax else {
@@ -106,12 +106,6 @@ package final class LedgerCore {
         bind(name) { projects.append($0) }
         state.perform(.nameProject(number), at: now, by: caller) { record($0, name: name) }
         return .modifyProject(number, settings)
-    }
-
-    private func unknown(_ project: String) -> LedgerError {
-        LedgerError(
-            .unknownProject,
-            "no project \(project); create it with holdfast project set \(project) --concurrencies N")
     }
 
     /// The user's number; a user never seen gets the next one, and an event that says so.

@@ -31,6 +31,13 @@ public struct LedgerError: Error, Sendable, CustomStringConvertible {
 
     init(_ error: LogError) { self.init(.log(error.code), error.message) }
 
+    /// No project has this name.
+    public static func unknownProject(_ name: String) -> LedgerError {
+        LedgerError(
+            .unknownProject,
+            "no project \(name); create it with holdfast project set \(name) --concurrencies N")
+    }
+
     static let closed = LedgerError(.closed, "the ledger is shutting down; retry once it is back")
 
     static func failed(_ cause: String) -> LedgerError {

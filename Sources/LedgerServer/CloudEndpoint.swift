@@ -15,6 +15,11 @@ struct CloudEndpoint: Sendable {
         var caller: Caller?
         /// The event's outcome, `ok` for a description, or the error's code.
         var code: String
+
+        static func refusal(_ error: CloudError, _ id: RequestID) -> Answer {
+            Answer(
+                body: ResponseEncoder.failure(error, requestId: id), code: error.code.rawValue)
+        }
     }
 
     /// What an action that was not refused comes to.
@@ -35,8 +40,10 @@ struct CloudEndpoint: Sendable {
             let body = ResponseEncoder.success(requestId: id, success.fields)
             return Answer(body: body, action: name, caller: caller, code: success.code)
         } catch {
-            let body = ResponseEncoder.failure(error, requestId: id)
-            return Answer(body: body, action: name, caller: caller, code: error.code.rawValue)
+            var answer = Answer.refusal(error, id)
+            answer.action = name
+            answer.caller = caller
+            return answer
         }
     }
 }

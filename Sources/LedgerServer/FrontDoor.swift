@@ -39,35 +39,37 @@ struct FrontDoor: Sendable {
         let start = ContinuousClock.now
         let id = RequestID()
         var wire = WireRequest(request.head)
+        if wire.path == "/v1/events" {
+            return try await events(request, writer, wire, channel, id)
+        }
+        if wire.headers["expect"] == "100-continue" {
+            try await writer.writeInformationalHead(HTTPResponse(status: .continue))
+        }
+        let reading = try await read(request, channel)
         switch wire.path {
         case "/":
-            if request.head.headerFields[.expect] != nil {
-                try await writer.writeInformationalHead(HTTPResponse(status: .continue))
-            }
             let answer: CloudEndpoint.Answer
-            switch try await read(request, channel) {
+            switch reading {
             case .whole(let body):
                 wire.body = body
                 answer = await cloud.answer(wire, id: id)
             case .tooLong:
-                let error = CloudError(
-                    .requestSizeLimitExceeded,
-                    "A body may have \(min(configuration.bodyByteCountMax, Limits.bodyBytesMax)) "
-                        + "bytes.")
-                answer = CloudEndpoint.Answer(
-                    body: ResponseEncoder.failure(error, requestId: id), code: error.code.rawValue)
+                answer = .refusal(tooLong, id)
             }
             log(answer, id, since: start)
             try await write(.ok, answer.body, to: writer, for: wire)
         case "/health":
             try await health(writer, wire, id)
-        case "/v1/events":
-            try await events(request, writer, wire, channel, id)
         default:
             let error = CloudError(
                 .invalidRequest, "There is nothing at this path; the cloud API is at `/`.")
             try await refuse(error, .notFound, writer, wire, id)
         }
+    }
+
+    private var tooLong: CloudError {
+        let byteCountMax = min(configuration.bodyByteCountMax, Limits.bodyBytesMax)
+        return CloudError(.requestSizeLimitExceeded, "A body may have \(byteCountMax) bytes.")
     }
 
     private func read(_ request: Request, _ channel: any Channel) async throws -> BodyReading {

@@ -90,6 +90,8 @@ struct HTTPService: Service {
             throw cannotListen("\(error)")
         } catch let error as NIOConnectionError {
             throw cannotListen("\(error.dnsAError ?? error.dnsAAAAError ?? error)")
+        } catch where door.isStopping.isSet {
+            // Told to stop before it listened: nothing to report.
         }
     }
 

@@ -5,7 +5,7 @@ import ReconnectionRules
 /// Performs one action on a data directory that no server owns, and prints what it came to.
 enum DirectAction {
     static func run(_ action: Action, _ data: DataOption, _ json: JSONFlag) async throws {
-        try data.directory.requireLedger()
+        try check(action, data)
         var options = Ledger.Options()
         options.ownerNote = "a holdfast command; try again"
         let ledger = try Ledger(opening: data.path, options: options)
@@ -26,6 +26,25 @@ enum DirectAction {
             print(HistoryText.sentence(named))
         }
         if reply.isRefusal { throw CheckFailed(message: refusal(named)) }
+    }
+
+    /// What is no action is refused before the ledger is opened for writing: opening alone would
+    /// leave an event.
+    private static func check(_ action: Action, _ data: DataOption) throws {
+        let reader = try LedgerReader(opening: data.path)
+        switch action {
+        case .apply(let user, let project):
+            if let fault = LedgerName.fault(user, what: "the user's name") { throw fault }
+            if reader.project(project) == nil { throw LedgerError.unknownProject(project) }
+        case .createSession(let user, _), .disconnect(let user, _), .destroy(let user, _),
+            .repossess(let user):
+            if let fault = LedgerName.fault(user, what: "the user's name") { throw fault }
+        case .modifyProject(let project, let change):
+            if let fault = change.fault { throw LedgerError(.invalid, fault) }
+            if reader.project(project) == nil, change.concurrencyCount == nil {
+                throw LedgerError.unknownProject(project)
+            }
+        }
     }
 
     private static func refusal(_ named: NamedEvent) -> String {

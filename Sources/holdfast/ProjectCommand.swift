@@ -59,6 +59,11 @@ struct ProjectCommand: AsyncParsableCommand {
                     .unknownProject, "no ledger at \(data.path) yet; add --concurrencies N to create it")
             }
             if let fault = change.fault { throw LedgerError(.invalid, fault) }
+            if content == .ledger, change.concurrencyCount == nil,
+                try LedgerReader(opening: data.path).project(id) == nil
+            {
+                throw LedgerError.unknownProject(id)
+            }
         }
     }
 

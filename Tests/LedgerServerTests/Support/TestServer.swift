@@ -1,0 +1,132 @@
+import CloudAPI
+import Ledger
+import LedgerServer
+import Logging
+import ReconnectionRules
+import Testing
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+enum TestClock {
+    static var nowSeconds: Int64 { Int64(time(nil)) }
+
+    /// The UTC date of a moment.
+    static func date(_ seconds: Int64) -> String {
+        String(Timestamp.text(seconds * 1_000_000).prefix(10))
+    }
+}
+
+/// A directory that is gone after the test.
+func withTemporaryDirectory<Result>(
+    _ body: (String) async throws -> Result
+) async throws -> Result {
+    var template = Array("/tmp/holdfast-server-XXXXXX".utf8CString)
+    let path = try #require(mkdtemp(&template).map { String(cString: $0) })
+    defer { _ = removeTree(path) }
+    return try await body(path)
+}
+
+private func removeTree(_ path: String) -> Bool {
+    nftw(path, { name, _, _, _ in remove(name!) }, 16, FTW_DEPTH | FTW_PHYS) == 0
+}
+
+/// A real server on a loopback port of its own, with a ledger and one credential.
+struct TestServer: Sendable {
+    let server: HoldfastServer
+    let ledger: Ledger
+    let credential: CloudCredential
+    let port: Int
+    let directory: String
+
+    var signer: Signer { Signer(credential, port: port) }
+
+    static func run(
+        _ configure: (inout HoldfastServer.Configuration) -> Void = { _ in },
+        logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+        _ body: (TestServer) async throws -> Void
+    ) async throws {
+        try await withTemporaryDirectory { directory in
+            let credential = try CredentialStore(DataDirectory(directory)).create()
+            let ledger = try Ledger(opening: directory)
+            var configuration = HoldfastServer.Configuration()
+            configure(&configuration)
+            let server = try HoldfastServer(
+                ledger: ledger, configuration: configuration, logger: logger)
+            let (ports, port) = AsyncStream<Int>.makeStream()
+            let running = Task {
+                defer { port.finish() }
+                try await server.run(handlesSignals: false) { _, number in port.yield(number) }
+            }
+            guard let number = await ports.first(where: { _ in true }) else {
+                return try await running.value
+            }
+            let test = TestServer(
+                server: server, ledger: ledger, credential: credential, port: number,
+                directory: directory)
+            do { try await body(test) } catch {
+                await server.stop()
+                try? await running.value
+                throw error
+            }
+            await server.stop()
+            try await running.value
+        }
+    }
+
+    /// One signed action on a connection of its own.
+    func ask(_ action: String, _ json: String) async throws -> Answer {
+        try await ask(signer.post(action, json))
+    }
+
+    func ask(_ request: TestRequest) async throws -> Answer {
+        Answer(try await Connection.with(port: port) { try await $0.ask(request) })
+    }
+
+    /// A project with short windows.
+    func makeProject(concurrencies: Int = 2, window: Int = 1) async throws {
+        let answer = try await ask(
+            "ModifyProject",
+            #"{"ProjectId":"cap-1","Concurrencies":\#(concurrencies),"ReconnectTimeout":\#(window)}"#)
+        #expect(answer.code == nil)
+    }
+}
+
+/// A reply of the cloud API, read.
+struct Answer: Sendable {
+    let reply: Reply
+    private let response: JSONValue?
+
+    init(_ reply: Reply) {
+        self.reply = reply
+        response = (try? JSONValue.parse(Array(reply.body.utf8)))?["Response"]
+    }
+
+    /// The error's code, nil for a success.
+    var code: String? {
+        guard case .string(let code)? = response?["Error"]?["Code"] else { return nil }
+        return code
+    }
+
+    subscript(_ field: String) -> JSONValue? { response?[field] }
+
+    func text(_ field: String) -> String? {
+        guard case .string(let text)? = response?[field] else { return nil }
+        return text
+    }
+
+    func number(_ field: String) -> UInt64? {
+        guard case .unsigned(let number)? = response?[field] else { return nil }
+        return number
+    }
+
+    /// The envelope as the vendor's SDKs want it.
+    func expectEnvelope(_ location: SourceLocation = #_sourceLocation) {
+        #expect(reply.status == 200, sourceLocation: location)
+        #expect(reply.headers["content-type"] == "application/json", sourceLocation: location)
+        #expect(text("RequestId")?.count == 36, sourceLocation: location)
+    }
+}
