@@ -1,5 +1,5 @@
 import EventLog
-import ReconnectionRules
+public import ReconnectionRules
 
 /// Events after a position, oldest first, and then those to come as they become durable. Resumes
 /// exactly: start again after the last position you handled. Ends when the ledger closes or the task
@@ -51,5 +51,12 @@ public struct EventFeed: AsyncSequence, Sendable {
             }
             return events
         }
+    }
+}
+
+extension Ledger {
+    /// The events after a position, and then those to come: see `EventFeed`.
+    public func events(after position: Position) -> EventFeed {
+        EventFeed(ledger: self, after: position)
     }
 }

@@ -24,19 +24,7 @@ import Synchronization
 /// Any task may call. One thread owns the state; what arrives together is committed together, and
 /// every answer, also of a query, is given only after everything it rests on is durable.
 public final class Ledger: Sendable {
-    public struct Options: Sendable {
-        /// The clocks. Default: the machine's.
-        public var clock: LedgerClock = .system
-        /// Whether opening after an outage moves running deadlines back by its length. Default yes:
-        /// a restart costs nobody a slot.
-        public var compensatesOutages = true
-        /// Events between two checkpoints of the view.
-        public var checkpointEventCount = 262_144
-        /// Told to whoever finds the directory owned: what runs here and how to reach it.
-        public var ownerNote = "which embeds the ledger; send the action to it or stop it first"
-
-        public init() {}
-    }
+    public typealias Options = LedgerOptions
 
     public let directory: DataDirectory
     public let recovery: RecoveryReport
@@ -202,11 +190,6 @@ public final class Ledger: Sendable {
                     inputProject: core.projects.name(of: UInt32(event.inputProject)))
             }
         }
-    }
-
-    /// The events after a position, and then those to come: see `EventFeed`.
-    public func events(after position: Position) -> EventFeed {
-        EventFeed(ledger: self, after: position)
     }
 
     func waitForEvents(past position: Position) async -> Bool {

@@ -11,7 +11,7 @@ package final class WritableLedger {
 
     /// Takes the owner lock, opens or creates the log, and recovers the view.
     package init(
-        opening directory: DataDirectory, options: Ledger.Options
+        opening directory: DataDirectory, options: LedgerOptions
     ) throws(LedgerError) {
         let content = try directory.content()
         try directory.create()

@@ -70,11 +70,6 @@ struct Holdfast: AsyncParsableCommand {
     }
 }
 
-/// The work was done and what it found is not what was hoped for: exit status 1.
-struct CheckFailed: Error {
-    var message: String?
-}
-
 private func leave(_ status: Int32) -> Never {
     fflush(nil)
     exit(status)

@@ -1,3 +1,4 @@
+import CloudAPI
 import Ledger
 import LedgerServer
 import Testing

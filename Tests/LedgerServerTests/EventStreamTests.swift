@@ -1,6 +1,7 @@
 import CloudAPI
 import EventLog
 import Ledger
+import ReconnectionRules
 import Testing
 
 @Suite struct EventStreamTests {

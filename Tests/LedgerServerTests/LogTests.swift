@@ -1,3 +1,5 @@
+import CloudAPI
+import Ledger
 import Logging
 import Synchronization
 import Testing

@@ -1,3 +1,4 @@
+import CloudAPI
 import EventLog
 import Ledger
 import Testing

@@ -1,6 +1,7 @@
 import CloudAPI
 import Ledger
 import LedgerServer
+import ReconnectionRules
 import Testing
 
 @Suite struct SignatureTests {

@@ -1,0 +1,14 @@
+/// How a ledger is opened.
+public struct LedgerOptions: Sendable {
+    /// The clocks. Default: the machine's.
+    public var clock: LedgerClock = .system
+    /// Whether opening after an outage moves running deadlines back by its length. Default yes:
+    /// a restart costs nobody a slot.
+    public var compensatesOutages = true
+    /// Events between two checkpoints of the view.
+    public var checkpointEventCount = 262_144
+    /// Told to whoever finds the directory owned: what runs here and how to reach it.
+    public var ownerNote = "which embeds the ledger; send the action to it or stop it first"
+
+    public init() {}
+}

@@ -1,0 +1,45 @@
+import ArgumentParser
+import Audit
+import CloudAPI
+
+struct RebuildCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rebuild",
+        abstract: "Drop the views, fold them again from the events, and compare.",
+        discussion: """
+            On a directory that a server owns the views are compared and left in place.
+
+            EXAMPLE
+              holdfast rebuild --data ./ledger
+            """)
+
+    @OptionGroup var data: DataOption
+    @OptionGroup var json: JSONFlag
+
+    func run() throws {
+        let progress = Progress("rebuild", unit: "events")
+        let report = try Rebuilder.rebuild(data.directory) { progress.show($0, of: $1) }
+        progress.end()
+        if json.isOn {
+            let bytes = JSONObjectWriter.bytes { object in
+                object.unsigned("events", report.eventCount)
+                object.string("stateDigest", report.stateDigest)
+                object.string("viewDigest", report.viewDigest)
+                object.bool("isSame", report.isSame)
+                object.bool("isReplaced", report.isReplaced)
+            }
+            print(String(decoding: bytes, as: UTF8.self))
+        } else {
+            print(
+                "rebuilt from \(report.eventCount) events, state \(report.stateDigest): "
+                    + (report.isSame ? "the same as the view that stood there" : "the view differed")
+                    + (report.isReplaced ? "" : "; a running process owns the views, left in place"))
+        }
+        if !report.isSame {
+            throw CheckFailed(
+                message: report.isReplaced
+                    ? "the stored view differed from the events and was replaced"
+                    : "the stored view differs from the events; stop the owner and rebuild again")
+        }
+    }
+}

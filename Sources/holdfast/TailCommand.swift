@@ -1,0 +1,54 @@
+import ArgumentParser
+import Audit
+import EventLog
+import Ledger
+import ReconnectionRules
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+struct TailCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tail", abstract: "The newest events, and with -f those to come.",
+        discussion: """
+            With -f it follows a log that a server writes, until interrupted; start again with --after
+            and the last position you handled.
+
+            EXAMPLES
+              holdfast tail --data ./ledger
+              holdfast tail -f --after 1200 --json --data ./ledger
+            """)
+
+    @Flag(name: [.customShort("f"), .long], help: "Wait for more.") var follow = false
+    @Option(name: .customShort("n"), help: ArgumentHelp("How many to begin with.", valueName: "N"))
+    var count: UInt64 = 10
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Begin behind this position instead.", valueName: "POSITION"))
+    var after: Position?
+    @OptionGroup var data: DataOption
+    @OptionGroup var json: JSONFlag
+
+    func run() throws {
+        let reader = try LedgerReader(opening: data.path)
+        let head = reader.head.position
+        let follower = LogFollower(reader, after: after ?? (head > count ? head - count : 0))
+        var previous: Microseconds?
+        while true {
+            try follower.poll { named in
+                if json.isOn {
+                    print(EventJSON.line(named))
+                } else {
+                    print(HistoryText.row(named, after: previous))
+                    previous = named.event.time
+                }
+            }
+            fflush(nil)
+            if !follow { return }
+            while !follower.hasNews { usleep(20_000) }
+        }
+    }
+}

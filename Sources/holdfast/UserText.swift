@@ -1,0 +1,41 @@
+import CloudAPI
+import Ledger
+
+/// How a user is printed.
+enum UserText {
+    static func text(_ user: UserView) -> String {
+        guard let project = user.project else {
+            return "\(user.name) holds nothing (\(user.eventCount) events, last at "
+                + "\(user.lastPosition))"
+        }
+        var text = "\(user.name) holds \(project)/\(user.concurrency), \(user.state.name)"
+        if let deadline = user.deadline { text += " until \(Timestamp.text(deadline))" }
+        if user.session != 0 { text += ", session \(user.session)" }
+        return text
+    }
+
+    static func json(_ user: UserView) -> String {
+        String(decoding: JSONObjectWriter.bytes { write(user, to: &$0) }, as: UTF8.self)
+    }
+
+    static func write(_ user: UserView, to object: inout JSONObjectWriter) {
+        object.string("user", user.name)
+        if let project = user.project {
+            object.string("project", project)
+            object.unsigned("concurrency", user.concurrency)
+            object.string("state", user.state.name)
+        } else {
+            object.null("project")
+            object.null("concurrency")
+            object.string("state", "none")
+        }
+        if let deadline = user.deadline {
+            object.string("deadline", Timestamp.text(deadline))
+        } else {
+            object.null("deadline")
+        }
+        if user.session != 0 { object.unsigned("session", user.session) } else { object.null("session") }
+        object.unsigned("events", user.eventCount)
+        object.unsigned("lastPosition", user.lastPosition)
+    }
+}
