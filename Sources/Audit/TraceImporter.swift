@@ -138,7 +138,26 @@ public struct TraceImporter {
                 .invalid,
                 "this trace is half imported with other settings; repeat them to go on")
         }
+        try requireSameProject(ProjectNumber(number), core.log)
         return origin.rowCount
+    }
+
+    /// The ledger may have a project of that name although the trace was begun under another.
+    private func requireSameProject(_ number: ProjectNumber, _ log: EventLog) throws {
+        var begun: ProjectNumber?
+        try log.forEachBatchBackward { batch in
+            if batch.origin?.source == trace.digest {
+                try batch.forEachEvent { event, _ in
+                    if event.kind == .applied { begun = event.inputProject }
+                }
+            }
+            return begun == nil
+        }
+        guard begun ?? number == number else {
+            throw LedgerError(
+                .invalid,
+                "this trace is half imported under another project; name that one to go on")
+        }
     }
 
     /// Learns the sessions of the rows that are in the log from the events they left.

@@ -74,6 +74,7 @@ public struct TraceReader {
         guard let time = Timestamp.parse(fields[0]) else {
             throw fault(number, "the time is not RFC 3339 in UTC, like 2026-11-23T10:15:30Z")
         }
+        guard time >= 0 else { throw fault(number, "the time is before 1970, where ledger time begins") }
         let action: TraceRow.Action
         switch String(decoding: fields[3], as: UTF8.self) {
         case "start": action = .start

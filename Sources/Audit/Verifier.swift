@@ -31,8 +31,16 @@ public enum Verifier {
         var batchCount: UInt64 = 0
         var head = LogHead.empty
         try log.forEachBatch { batch in
+            var times: (first: Microseconds, last: Microseconds)?
             try batch.forEachEvent { event, name in
                 try redecision.check(event, name: name.map { Array($0) })
+                times = (times?.first ?? event.time, event.time)
+            }
+            guard let times, batch.times == times.first ... times.last else {
+                throw LogError(
+                    .corrupt(position: batch.firstPosition),
+                    "position \(batch.firstPosition): the batch's header says other times than its "
+                        + "events")
             }
             batchCount += 1
             head = LogHead(
@@ -78,10 +86,12 @@ struct Redecision {
 
     private mutating func decideNext(_ event: Event) throws {
         if let fault = state.fault(of: event) { throw self.fault(event, fault) }
+        if !Self.canBeDecided(event) { throw fault(event, "the action names nobody, or no project") }
         expected.removeAll(keepingCapacity: true)
         expectedIndex = 0
-        // What an opening moves back must not be settled before it.
-        if event.kind != .opened { settle(at: event.time) }
+        // What an opening moves back must not be settled before it. One deadline at a time: a batch
+        // may end between two, and so may the log.
+        if event.kind != .opened { settleNext(at: event.time) }
         if expected.isEmpty, let command = event.command {
             let caller = Caller(rawValue: event.caller)
             state.perform(command, at: event.time, by: caller) { expected.append($0) }
@@ -91,8 +101,19 @@ struct Redecision {
         }
     }
 
-    private mutating func settle(at time: Microseconds) {
-        state.settle(at: time) { expected.append($0) }
+    private mutating func settleNext(at time: Microseconds) {
+        state.settle(at: time, limit: 1) { expected.append($0) }
+    }
+
+    /// Whether the rules take the input at all: they trap on what the edge never lets through.
+    private static func canBeDecided(_ event: Event) -> Bool {
+        switch event.kind {
+        case .applied: event.user != 0 && event.inputProject != 0
+        case .sessionCreated, .disconnected, .destroyed: event.user != 0
+        case .repossessed: event.user != 0 || !event.isAction
+        case .opened, .projectNamed, .projectModified, .userNamed, .recovered, .withdrawn, .restored:
+            true
+        }
     }
 
     private mutating func checkName(of event: Event, _ name: [UInt8]?) throws {

@@ -47,6 +47,9 @@ public struct BatchView: ~Copyable {
         guard firstPosition == key else {
             throw .corrupt(key, "the batch says it begins at \(firstPosition)")
         }
+        guard firstPosition <= .max - Position(eventCount) else {
+            throw .corrupt(key, "the batch leads past the last position there can be")
+        }
         self.bytes = bytes
         self.firstPosition = firstPosition
         self.eventCount = eventCount
@@ -116,6 +119,9 @@ public struct BatchView: ~Copyable {
             if text.isDamaged { throw LogError.corrupt(event.position, "the names are cut short") }
             if event.position >= position { try body(event, name) }
         }
+        if !text.isAtEnd {
+            throw LogError.corrupt(lastPosition, "the batch has a name that no event binds")
+        }
     }
 
     /// The name the event at that position binds, nil if it binds none. Cost: a walk over the
@@ -169,6 +175,8 @@ private struct TextCursor {
     var isDamaged = false
 
     init(bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    var isAtEnd: Bool { offset == bytes.count }
 
     var nextIndex: Int? {
         guard offset + 6 <= bytes.count else { return nil }

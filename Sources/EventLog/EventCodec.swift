@@ -35,6 +35,7 @@ enum EventCodec {
             let state = ConcurrencyState(rawValue: load(pointer, at: 2))
         else { return nil }
         let flags: UInt8 = load(pointer, at: 3)
+        guard flags & ~3 == 0 else { return nil }
         var event = Event(position: position, time: load(pointer, at: 24), kind: kind, outcome: outcome)
         event.state = state
         event.namesSession = flags & 1 != 0

@@ -16,9 +16,9 @@ public import ReconnectionRules
 /// never data.
 public final class EventLog: Sendable {
     public enum Mode: Sendable {
-        /// Creates an empty log; refuses a directory that holds anything.
+        /// Creates an empty log; refuses a directory that holds a database.
         case create
-        /// Opens to read and append.
+        /// Opens to read and append. Completes a creation that was cut short before its commit.
         case readWrite
         /// Opens to read, beside a process that appends.
         case readOnly
@@ -40,7 +40,17 @@ public final class EventLog: Sendable {
             var options = Environment.Options()
             options.isReadOnly = mode == .readOnly
             environment = try Environment(directory: directory, options: options)
-            if mode == .create { try Self.createTables(in: environment) }
+            let isBlank = environment.lastTransactionId == 0
+            if mode == .create, !isBlank {
+                throw LogError(
+                    .foreign, "\(directory) holds a database already; name a new directory")
+            }
+            if isBlank, mode != .readOnly { try Self.createTables(in: environment) }
+            if isBlank, mode == .readOnly {
+                throw LogError(
+                    .missing,
+                    "no ledger at \(directory): its creation was cut short; open it for writing once")
+            }
             let metaKey = LogFormat.metaKey
             let transaction = try ReadTransaction(environment)
             guard let meta = try transaction.table(named: LogFormat.metaTableName),
@@ -68,26 +78,40 @@ public final class EventLog: Sendable {
 
     // MARK: - Appending
 
-    private func put(_ bytes: UnsafeRawBufferPointer, at first: Position) throws(LMDBError) {
+    private func put(_ bytes: UnsafeRawBufferPointer, at first: Position) throws {
+        let batch = try BatchView(bytes, key: first)
         var transaction = try WriteTransaction(environment)
+        let (last, hash) = try end(in: transaction)
+        guard first == last + 1, batch.previousHash == hash else {
+            throw LogError(
+                .outOfOrder, "a batch for position \(first) does not continue the log, which ends at "
+                    + "\(last): another process appended to it")
+        }
         let span = unsafe RawSpan(_unsafeBytes: bytes)
         try transaction.put(span, forKey: first, in: batches, mode: .append)
         try transaction.commit()
     }
 
+    /// Last position and hash, from the newest batch's header and trailer alone.
+    private func end(in transaction: borrowing WriteTransaction) throws -> (Position, Digest32) {
+        var cursor = try transaction.cursor(in: batches)
+        guard try cursor.last() else { return (0, .zero) }
+        let key = try LogSnapshot.position(of: cursor.keyUInt64)
+        return try cursor.value.withUnsafeBytes { bytes in
+            let batch = try BatchView(bytes, key: key)
+            return (batch.lastPosition, batch.hash)
+        }
+    }
+
     /// Appends a sealed batch durably. On return it survives a power cut.
     ///
-    /// Throws `outOfOrder` if the log does not end right before `first`, `storage` if LMDB fails;
-    /// after the latter the caller must reopen the log to learn what is in it. Cost: one LMDB
+    /// Throws `outOfOrder` if the log does not end right before `first`, or with another hash than
+    /// the batch names, `corrupt` for bytes that are no batch, `storage` if LMDB fails; after that
+    /// one the caller must reopen the log to learn what is in it. Cost: one LMDB
     /// commit, two durability barriers.
     public func append(_ bytes: UnsafeRawBufferPointer, at first: Position) throws(LogError) {
-        do { try put(bytes, at: first) } catch {
-            if case .keyExists = error.code {
-                throw LogError(
-                    .outOfOrder, "a batch for position \(first) is in the log already: another process"
-                        + " appended to it")
-            }
-            throw LogError(error)
+        try rethrowing {
+            do { try put(bytes, at: first) } catch let error as LMDBError { throw LogError(error) }
         }
     }
 

@@ -45,19 +45,26 @@ public struct LogSnapshot: ~Copyable {
         return name
     }
 
-    /// Calls `body` with the batch that holds `position`; not at all if none does. The hash is not
-    /// checked: check it, or read single events.
+    /// Calls `body` with the batch that holds `position`; not at all past the end or for 0. The hash
+    /// is not checked: check it, or read single events.
     public func withBatch(
         holding position: Position, _ body: (borrowing BatchView) throws -> Void
     ) throws {
         guard position > 0 else { return }
         do {
             var cursor = try transaction.cursor(in: batches)
-            guard try cursor.seek(atOrBefore: position) else { return }
-            let key = try Self.position(of: cursor.keyUInt64)
-            try cursor.value.withUnsafeBytes { bytes in
-                let batch = try BatchView(bytes, key: key)
-                if batch.lastPosition >= position { try body(batch) }
+            var isHeld = false
+            if try cursor.seek(atOrBefore: position) {
+                let key = try Self.position(of: cursor.keyUInt64)
+                isHeld = try cursor.value.withUnsafeBytes { bytes in
+                    let batch = try BatchView(bytes, key: key)
+                    guard batch.lastPosition >= position else { return false }
+                    try body(batch)
+                    return true
+                }
+            }
+            if !isHeld, try cursor.next() {
+                throw LogError.corrupt(position, "the batch that holds it is missing")
             }
         } catch let error as LMDBError { throw LogError(error) }
     }
@@ -120,12 +127,11 @@ struct ForwardWalk {
     ) throws -> Bool {
         var byteCount = 0
         var isStopped = false
-        try snapshot.walk(from: next) { key, bytes in
+        // The first batch handed over has a link too: it is checked against the batch before it.
+        try snapshot.walk(from: previousLast == nil ? next - 1 : next) { key, bytes in
             let batch = try BatchView(bytes, key: key)
-            // The walk may begin with the batch before `next` when that ends right before it.
             if batch.lastPosition < next, previousLast == nil || batch.lastPosition <= previousLast! {
                 if previousLast == nil {
-                    try batch.verifyHash()
                     previousHash = batch.hash
                     previousLast = batch.lastPosition
                 }

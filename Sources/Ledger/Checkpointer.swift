@@ -11,7 +11,7 @@ final class Checkpointer {
     private let queue = DispatchQueue(label: "holdfast.checkpoint")
     private let shared = SharedFlags()
     private var dirty: DirtyBlocks
-    private var eventsSince = 0
+    private var eventsSince: Int
     private var savedUserNames = 0
     private var savedProjectNames = 0
 
@@ -20,14 +20,22 @@ final class Checkpointer {
         let hasFailed = Atomic<Bool>(false)
     }
 
-    /// - Parameter saved: the checkpoint that stands in the store, nil if none does.
-    init(store: ViewStore, eventCountBetween: Int, saved: RecoveredView?) {
+    /// - Parameters:
+    ///   - saved: the checkpoint that stands in the store, nil if none does, or an older one.
+    ///   - eventsSince: how many events the recovery had to replay: they count towards the next.
+    init(
+        store: ViewStore, eventCountBetween: Int, saved: RecoveredView?, eventsSince: UInt64
+    ) {
         self.store = store
         self.eventCountBetween = eventCountBetween
+        self.eventsSince = Int(eventsSince)
         dirty = DirtyBlocks(isEverything: saved == nil)
         savedUserNames = saved?.users.count ?? 0
         savedProjectNames = saved?.projects.count ?? 0
     }
+
+    /// What goes to disk must be there before the store can be opened again.
+    deinit { queue.sync {} }
 
     func touch(_ event: Event) {
         dirty.touch(event)

@@ -109,7 +109,7 @@ final class OwnerLock: Sendable {
     /// Takes the lock. Throws `owned`, saying who has it and how to reach it.
     init(_ directory: DataDirectory, note: String) throws(LedgerError) {
         let path = directory.ownerLock
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             throw LedgerError(
                 .directory, "cannot open \(path): \(String(cString: strerror(errno)))")
@@ -122,6 +122,8 @@ final class OwnerLock: Sendable {
         _ = ftruncate(descriptor, 0)
         let text = Array("process \(getpid()), \(note)".utf8)
         _ = pwrite(descriptor, text, text.count, 0)
+        // Last: a class that throws after all is set is deinitialised, and closes a second time.
+        self.descriptor = descriptor
     }
 
     deinit { close(descriptor) }

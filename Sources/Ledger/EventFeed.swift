@@ -28,26 +28,35 @@ public struct EventFeed: AsyncSequence, Sendable {
         }
 
         public mutating func next() async throws -> NamedEvent? {
+            if Task.isCancelled { return nil }
             while block.isEmpty {
                 guard await ledger.waitForEvents(past: position) else { return nil }
-                block = try await ledger.named(read())[...]
+                do throws(LedgerError) { block = try await ledger.named(read())[...] } catch {
+                    // It closed behind this reader's back: `after` the last position goes on.
+                    if error.code == .closed || error.code == .failed { return nil }
+                    throw error
+                }
             }
             let event = block.removeFirst()
             position = event.event.position
             return event
         }
 
-        private func read() throws -> [Event] {
+        private func read() throws(LedgerError) -> [Event] {
             let durablePosition = ledger.head.position
             var events: [Event] = []
             let first = position + 1
-            try ledger.log.forEachBatch(from: first) { batch in
-                try batch.forEachEvent(from: first) { event, _ in
-                    if events.count < Self.blockEventCount, event.position <= durablePosition {
-                        events.append(event)
+            do {
+                try ledger.log.forEachBatch(from: first) { batch in
+                    try batch.forEachEvent(from: first) { event, _ in
+                        if events.count < Self.blockEventCount, event.position <= durablePosition {
+                            events.append(event)
+                        }
                     }
+                    return events.count < Self.blockEventCount
                 }
-                return events.count < Self.blockEventCount
+            } catch let error as LogError { throw LedgerError(error) } catch {
+                throw LedgerError(.directory, "\(error)")
             }
             return events
         }

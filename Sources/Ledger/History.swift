@@ -49,6 +49,12 @@ enum History {
                 var position = newest
                 while position > 0, events.count < limit {
                     guard let event = try snapshot.event(at: position) else { break }
+                    guard previous(event) < position, event.jump < position else {
+                        throw LogError(
+                            .corrupt(position: position),
+                            "the log is damaged at position \(position): the event names itself or a "
+                                + "later one as its predecessor; run holdfast verify")
+                    }
                     if let before, position >= before {
                         // Skip by the long jump as long as it does not lead past the goal.
                         let isFar = jumps && event.jump >= before
@@ -56,12 +62,6 @@ enum History {
                         continue
                     }
                     events.append(event)
-                    guard previous(event) < position else {
-                        throw LogError(
-                            .corrupt(position: position),
-                            "the log is damaged at position \(position): the event names itself as "
-                                + "its predecessor; run holdfast verify")
-                    }
                     position = previous(event)
                 }
             }

@@ -1,6 +1,5 @@
 public import EventLog
 public import ReconnectionRules
-import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -32,13 +31,7 @@ public final class Ledger: Sendable {
     private let inbox = Inbox<Work>()
     private let durable: DurableHead
     private let metrics = SharedMetrics()
-    private let ending = Mutex(Ending())
-
-    private struct Ending {
-        var isOver = false
-        var failure: LedgerError?
-        var waiters: [CheckedContinuation<Void, Never>] = []
-    }
+    private let ending = LedgerEnding()
 
     /// Opens a ledger for reading and writing, creating it in an empty or missing directory.
     ///
@@ -58,10 +51,8 @@ public final class Ledger: Sendable {
         metrics.publish(opened.core.metrics)
         let writer = Writer(
             core: opened.core, inbox: inbox, durable: durable, clock: clock,
-            signOfLife: opened.signOfLife, metrics: metrics)
-        WriterThread.start(writer, owner: opened.owner, durable: durable) { [weak self] failure in
-            self?.end(with: failure)
-        }
+            signOfLife: opened.signOfLife, metrics: metrics, ending: ending)
+        WriterThread.start(writer, owner: opened.owner, durable: durable, ending: ending)
     }
 
     /// The writer thread does not hold the ledger: one that nobody refers to any more finishes what
@@ -203,17 +194,11 @@ public final class Ledger: Sendable {
     /// this object is gone as well.
     public func close() async {
         inbox.close()
-        await withCheckedContinuation { continuation in
-            let isOver = ending.withLock { ending in
-                if !ending.isOver { ending.waiters.append(continuation) }
-                return ending.isOver
-            }
-            if isOver { continuation.resume() }
-        }
+        await ending.wait()
     }
 
     /// Why the ledger ended by itself, nil while it runs and after an orderly close.
-    public var failure: LedgerError? { ending.withLock { $0.failure } }
+    public var failure: LedgerError? { ending.failure }
 
     // MARK: - Private
 
@@ -233,15 +218,5 @@ public final class Ledger: Sendable {
             if !isTaken { continuation.resume(returning: .failure(closingError)) }
         }
         return try result.get()
-    }
-
-    private func end(with failure: LedgerError?) {
-        let waiters = ending.withLock { ending in
-            ending.isOver = true
-            ending.failure = failure
-            defer { ending.waiters = [] }
-            return ending.waiters
-        }
-        for waiter in waiters { waiter.resume() }
     }
 }

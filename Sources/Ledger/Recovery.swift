@@ -27,7 +27,10 @@ package enum Recovery {
         var start = RecoveredView()
         var rejection: String?
         if let store {
-            if let loaded = try? store.load() {
+            switch store.load() {
+            case .none: break
+            case .unreadable: rejection = "the checkpoint is damaged or of another version"
+            case .view(let loaded):
                 rejection = mismatch(loaded, log)
                 if rejection == nil { start = loaded }
             }

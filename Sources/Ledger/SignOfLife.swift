@@ -20,10 +20,11 @@ final class SignOfLife {
 
     /// Opens or creates the file.
     init(path: String) throws(LedgerError) {
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             throw LedgerError(.directory, "cannot open \(path): \(String(cString: strerror(errno)))")
         }
+        self.descriptor = descriptor
     }
 
     deinit { close(descriptor) }

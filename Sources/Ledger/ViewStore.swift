@@ -168,9 +168,29 @@ final class ViewStore: Sendable {
 
     // MARK: - Reading it back
 
-    /// The checkpoint, nil if there is none or any part of it is not what was written.
-    func load() throws -> RecoveredView? {
-        let transaction = try ReadTransaction(environment)
+    /// What stands in the store.
+    enum Stored {
+        case none
+        /// A part of it is not what was written, or not in a form this code reads.
+        case unreadable
+        case view(RecoveredView)
+    }
+
+    /// The checkpoint, if there is a whole one.
+    func load() -> Stored {
+        do {
+            let transaction = try ReadTransaction(environment)
+            guard let head = try transaction.table(named: Table.head.rawValue),
+                try transaction.entryCount(in: head) > 0
+            else { return .none }
+            return try Self.view(in: transaction).map { .view($0) } ?? .unreadable
+        } catch { return .unreadable }
+    }
+
+    /// Nil if any part is not what was written.
+    private static func view(
+        in transaction: borrowing ReadTransaction
+    ) throws -> RecoveredView? {
         var head: (view: RecoveredView, userCount: Int, projectCount: Int, userNames: Int, projectNames: Int)?
         try Self.forEachBlock(.head, transaction) { _, reader in head = Self.readHead(&reader) }
         guard let (start, userCount, projectCount, userNameCount, projectNameCount) = head else {

@@ -32,7 +32,8 @@ package final class WritableLedger {
             checkpointer: store.map {
                 Checkpointer(
                     store: $0, eventCountBetween: options.checkpointEventCount,
-                    saved: isUsed && recovery.replayedEventCount == 0 ? view : nil)
+                    saved: isUsed && recovery.replayedEventCount == 0 ? view : nil,
+                    eventsSince: recovery.replayedEventCount)
             })
     }
 
@@ -52,5 +53,7 @@ package final class WritableLedger {
         let outage = compensates ? max(0, now - lastSign) : 0
         core.open(at: now, outage: outage, by: .ledger)
         try core.commit(wallOffset: clock.wallOffset(at: now))
+        // The clock went back between the runs: a sign from then would hide the next outage.
+        if lastSign > now { for _ in 0 ..< 2 { signOfLife.write(now) } }
     }
 }

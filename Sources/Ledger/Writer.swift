@@ -34,6 +34,7 @@ final class Writer {
     private let clock: RunningClock
     private let signOfLife: SignOfLife
     private let metrics: SharedMetrics
+    private let ending: LedgerEnding
     private var lastSign: Microseconds
     /// What answers the work decided but not yet durable.
     private var pending: [(LedgerError?) -> Void] = []
@@ -42,7 +43,7 @@ final class Writer {
 
     init(
         core: LedgerCore, inbox: Inbox<Work>, durable: DurableHead, clock: RunningClock,
-        signOfLife: SignOfLife, metrics: SharedMetrics
+        signOfLife: SignOfLife, metrics: SharedMetrics, ending: LedgerEnding
     ) {
         self.core = core
         self.inbox = inbox
@@ -50,22 +51,24 @@ final class Writer {
         self.clock = clock
         self.signOfLife = signOfLife
         self.metrics = metrics
+        self.ending = ending
         lastSign = core.head.time
     }
 
-    /// Runs until the inbox is closed and empty, or a commit fails. Returns the failure.
-    func run() -> LedgerError? {
+    /// Runs until the inbox is closed and empty, or a commit fails.
+    func run() {
         var work: [Work] = []
         while true {
             let isClosed = inbox.take(into: &work, timeoutMicroseconds: timeout())
             do throws(LedgerError) {
                 try process(work)
             } catch {
+                ending.fail(error)
                 for answer in pending { answer(error) }
                 for item in work.dropFirst(decidedCount) { Self.fail(item, error) }
                 inbox.close()
                 failRest(error)
-                return error
+                return
             }
             if isClosed, work.isEmpty { return finish() }
             work.removeAll(keepingCapacity: true)
@@ -153,15 +156,14 @@ final class Writer {
 
     /// An orderly end: what is due is settled, the outage begins now, and the next opening has
     /// nothing to replay.
-    private func finish() -> LedgerError? {
+    private func finish() {
         let now = clock.now
         do throws(LedgerError) {
             try settle(at: now)
             try commitAndAnswer(at: now)
-        } catch { return error }
+        } catch { return ending.fail(error) }
         if core.state.hasDeadlines { signOfLife.write(now) }
         core.checkpointNow()
-        return nil
     }
 
     // MARK: - Failing

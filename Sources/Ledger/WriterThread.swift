@@ -7,28 +7,28 @@
 /// Runs a writer on a thread of its own, from start to end.
 enum WriterThread {
     private final class Box {
-        let writer: Writer
+        /// Let go before the end is told: with it go the log and the views.
+        var writer: Writer?
         /// Held until the last write is done, whatever becomes of the ledger object.
         var owner: OwnerLock?
         let durable: DurableHead
-        let ended: @Sendable (LedgerError?) -> Void
+        let ending: LedgerEnding
 
         init(
             _ writer: Writer, _ owner: OwnerLock, _ durable: DurableHead,
-            _ ended: @escaping @Sendable (LedgerError?) -> Void
+            _ ending: LedgerEnding
         ) {
             self.writer = writer
             self.owner = owner
             self.durable = durable
-            self.ended = ended
+            self.ending = ending
         }
     }
 
     static func start(
-        _ writer: Writer, owner: OwnerLock, durable: DurableHead,
-        ended: @escaping @Sendable (LedgerError?) -> Void
+        _ writer: Writer, owner: OwnerLock, durable: DurableHead, ending: LedgerEnding
     ) {
-        let box = Unmanaged.passRetained(Box(writer, owner, durable, ended))
+        let box = Unmanaged.passRetained(Box(writer, owner, durable, ending))
         #if os(Linux)
             var thread = pthread_t()
             let result = pthread_create(&thread, nil, { WriterThread.main($0) }, box.toOpaque())
@@ -43,10 +43,11 @@ enum WriterThread {
 
     private static func main(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
         let box = Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue()
-        let failure = box.writer.run()
+        box.writer?.run()
+        box.writer = nil
         box.owner = nil
         box.durable.close()
-        box.ended(failure)
+        box.ending.end()
         return nil
     }
 }

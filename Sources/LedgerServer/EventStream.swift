@@ -7,6 +7,10 @@ import NIOCore
 import ReconnectionRules
 import ServiceLifecycle
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// `GET /v1/events?after=POSITION`: events as they become durable, one JSON object a line.
 ///
 /// A reader that lost its connection goes on where it was by asking for what came after the last
@@ -77,5 +81,12 @@ struct EventStream: Sendable {
 enum KeepAlive {
     static func turnOn(_ channel: any Channel) {
         channel.setOption(.socketOption(.so_keepalive), value: 1).whenComplete { _ in }
+        #if os(Linux)
+            // Asked after a minute of silence, then every 15 seconds, given up after four.
+            for (option, value) in [(TCP_KEEPIDLE, 60), (TCP_KEEPINTVL, 15), (TCP_KEEPCNT, 4)] {
+                let option = NIOBSDSocket.Option(rawValue: CInt(option))
+                channel.setOption(.tcpOption(option), value: value).whenComplete { _ in }
+            }
+        #endif
     }
 }

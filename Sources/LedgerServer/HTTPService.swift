@@ -18,16 +18,32 @@ struct HTTPService: Service {
     let credentials: CredentialStore
     let onReady: @Sendable (_ host: String, _ port: Int) -> Void
 
+    private let connections = OpenConnections()
+
+    init(
+        door: FrontDoor, credentials: CredentialStore,
+        onReady: @escaping @Sendable (_ host: String, _ port: Int) -> Void
+    ) {
+        self.door = door
+        self.credentials = credentials
+        self.onReady = onReady
+    }
+
     private var configuration: HoldfastServer.Configuration { door.configuration }
 
     func run() async throws {
         let server = makeServer()
         try await withGracefulShutdownHandler {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await listen(server) }
-                group.addTask { await sweep() }
-                _ = try await group.next()
-                group.cancelAll()
+            // Cancelled when the grace for requests in flight is over.
+            try await withTaskCancellationHandler {
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { try await listen(server) }
+                    group.addTask { await sweep() }
+                    _ = try await group.next()
+                    group.cancelAll()
+                }
+            } onCancel: {
+                connections.closeAll()
             }
         } onGracefulShutdown: {
             door.isStopping.set()
@@ -36,6 +52,7 @@ struct HTTPService: Service {
 
     private func makeServer() -> any Service {
         let door = door
+        let connections = connections
         let decoder = HTTP1Channel.Configuration.DecoderConfiguration(
             maxHeaderFieldSize: configuration.headerByteCountMax,
             maxHeaderListSize: configuration.headerByteCountMax,
@@ -45,6 +62,7 @@ struct HTTPService: Service {
                 try await door.respond(to: request, writer, channel)
             },
             configuration: HTTP1Channel.Configuration(
+                additionalChannelHandlers: [connections.makeHandler()],
                 idleTimeout: .seconds(Int64(configuration.idleTimeoutSeconds)),
                 httpDecoderConfiguration: decoder))
         var quiet = door.logger
@@ -90,7 +108,9 @@ struct HTTPService: Service {
             throw cannotListen("\(error)")
         } catch let error as NIOConnectionError {
             throw cannotListen("\(error.dnsAError ?? error.dnsAAAAError ?? error)")
-        } catch where door.isStopping.isSet {
+        } catch let error where !door.isStopping.isSet {
+            throw cannotListen("\(error)")
+        } catch {
             // Told to stop before it listened: nothing to report.
         }
     }

@@ -21,7 +21,13 @@ public final class HoldfastServer: Sendable {
     private let ledger: Ledger
     private let logger: Logger
     private let isStopping = Latch()
-    private let group = Mutex<ServiceGroup?>(nil)
+    private let phase = Mutex(Phase.prepared)
+
+    private enum Phase {
+        case prepared
+        case running(ServiceGroup)
+        case stopped
+    }
 
     /// Prepares a server; nothing is listened on yet.
     ///
@@ -37,6 +43,10 @@ public final class HoldfastServer: Sendable {
         self.logger = logger
         credentials = try CredentialStore(ledger.directory)
         sessionKey = try ServerSessionKey(ledger.directory)
+        for path in [ledger.directory.credentials, ledger.directory.serverSessionKey]
+        where PrivateFile.stamp(path)?.isOpenToOthers == true {
+            logger.warning("others can read \(path); run chmod 600 on it")
+        }
     }
 
     /// Serves until SIGTERM or SIGINT arrives or `stop` is called, then closes the ledger. Call once.
@@ -52,7 +62,7 @@ public final class HoldfastServer: Sendable {
     public func run(
         handlesSignals: Bool = true,
         onReady: @escaping @Sendable (_ host: String, _ port: Int) -> Void = { _, _ in }
-    ) async throws {
+    ) async throws(ServerError) {
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         var settings = ServiceGroupConfiguration(
@@ -60,26 +70,42 @@ public final class HoldfastServer: Sendable {
             gracefulShutdownSignals: handlesSignals ? [.sigterm, .sigint] : [], logger: quiet)
         settings.maximumGracefulShutdownDuration = .seconds(configuration.shutdownGraceSeconds)
         let group = ServiceGroup(configuration: settings)
-        self.group.withLock { $0 = group }
-        let result: Result<Void, any Error>
-        do {
-            try await group.run()
-            result = .success(())
-        } catch {
-            result = .failure(error)
-        }
+        let result = await serve(group)
         isStopping.set()
         await ledger.close()
         logger.info("stopped")
-        if case .failure(let error) = result {
-            if error is CancellationError, !Task.isCancelled { return }
-            throw error
-        }
+        try result.get()
     }
 
-    /// Begins the orderly end that a signal begins; `run` returns when it is done.
+    private func serve(_ group: ServiceGroup) async -> Result<Void, ServerError> {
+        let isWanted = phase.withLock { phase in
+            guard case .prepared = phase else { return false }
+            phase = .running(group)
+            return true
+        }
+        guard isWanted else { return .success(()) }
+        do {
+            try await group.run()
+        } catch let error as ServerError {
+            return .failure(error)
+        } catch where isStopping.isSet || Task.isCancelled {
+            // Requests were broken off, which is no failure of the server.
+        } catch {
+            return .failure(
+                ServerError(.address, "the server stopped listening (\(error)); start it again"))
+        }
+        return .success(())
+    }
+
+    /// Begins the orderly end that a signal begins; `run` returns when it is done. Safe to call more
+    /// than once, and before `run`, which then returns at once.
     public func stop() async {
-        await group.withLock { $0 }?.triggerGracefulShutdown()
+        let group = phase.withLock { phase -> ServiceGroup? in
+            defer { if case .prepared = phase { phase = .stopped } }
+            if case .running(let group) = phase { return group }
+            return nil
+        }
+        await group?.triggerGracefulShutdown()
     }
 
     private func makeService(

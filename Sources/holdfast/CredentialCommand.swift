@@ -8,8 +8,11 @@ struct CredentialCommand: AsyncParsableCommand {
         commandName: "credential",
         abstract: "Create, list and disable the credentials that may call the server.",
         discussion: """
-            Credentials are kept beside the ledger and never in it. A running server takes a change
-            up by itself.
+            Credentials are kept beside the ledger and never in it. A running server takes a \
+            change up by itself.
+
+            EXAMPLE
+              holdfast credential create --label "render host 7" --data ./ledger
             """,
         subcommands: [Create.self, List.self, Disable.self])
 
@@ -40,7 +43,8 @@ struct CredentialCommand: AsyncParsableCommand {
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "List the credentials, without their keys.")
+            abstract: "List the credentials, without their keys.",
+            discussion: "EXAMPLE\n  holdfast credential list --data ./ledger")
 
         @OptionGroup var data: DataOption
         @OptionGroup var json: JSONFlag

@@ -15,7 +15,7 @@ struct Holdfast: AsyncParsableCommand {
         commandName: "holdfast",
         abstract: "An event-sourced reconnection ledger for cloud rendering, on LMDB.",
         discussion: """
-            A vanished client's render slot waits for the same UserId; every apply, session,
+            A vanished client's render slot waits for the same UserId; every apply, session, \
             disconnect and repossession is an event that nobody can alter unseen.
 
             EXAMPLES
@@ -23,8 +23,8 @@ struct Holdfast: AsyncParsableCommand {
               holdfast serve --data ./ledger --listen 127.0.0.1:8080
               holdfast history u1 --data ./ledger
 
-            Reading commands (history, state, stats, verify, tail) work on the data directory of a
-            running server. Completions: holdfast --generate-completion-script bash|zsh|fish.
+            Reading commands (history, state, stats, verify, tail) work on the data directory of \
+            a running server. Completions: holdfast --generate-completion-script bash|zsh|fish.
             """,
         version: HoldfastVersion.text,
         subcommands: [
@@ -60,7 +60,7 @@ struct Holdfast: AsyncParsableCommand {
         }
         if error is ExitCode { leave(code.rawValue) }
         // What the argument parser refused is usage; everything else is a refusal of the work.
-        let message = message(for: error).split(separator: "\n").first.map(String.init) ?? "\(error)"
+        let message = message(for: error)
         if code == .validationFailure {
             Terminal.error("\(message); see holdfast help, or holdfast help COMMAND")
             leave(2)

@@ -7,9 +7,9 @@ struct ImportCommand: ParsableCommand {
         commandName: "import",
         abstract: "Play a trace into a ledger, in the trace's own time, and print the counts.",
         discussion: """
-            A trace is CSV with the header time,user,connection,action,reason in time order; action
-            is start, drop or close. The whole file is checked before anything is written. An import
-            broken off goes on where its last batch stood: type the same command again.
+            A trace is CSV with the header time,user,connection,action,reason in time order; \
+            action is start, drop or close. The whole file is checked before anything is written. \
+            An import broken off goes on where its last batch stood: type the same command again.
 
             EXAMPLE
               holdfast import trace.csv --data ./ledger --project cap-demo --concurrencies 60

@@ -11,6 +11,10 @@ struct DataOption: ParsableArguments {
     var path: String
 
     var directory: DataDirectory { DataDirectory(path) }
+
+    func validate() throws {
+        if path.isEmpty { throw ValidationError("--data names no directory") }
+    }
 }
 
 /// Whether to print for a script.

@@ -6,6 +6,7 @@ import ReconnectionRules
 struct ProjectCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "project", abstract: "Create, change and list projects.",
+        discussion: "EXAMPLE\n  holdfast project set cap-demo --concurrencies 60 --data ./ledger",
         subcommands: [Set.self, List.self])
 
     struct Set: AsyncParsableCommand {
@@ -68,7 +69,9 @@ struct ProjectCommand: AsyncParsableCommand {
     }
 
     struct List: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the projects.")
+        static let configuration = CommandConfiguration(
+            abstract: "List the projects.",
+            discussion: "EXAMPLE\n  holdfast project list --json --data ./ledger")
 
         @OptionGroup var data: DataOption
         @OptionGroup var json: JSONFlag

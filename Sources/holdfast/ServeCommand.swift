@@ -9,9 +9,9 @@ struct Serve: AsyncParsableCommand {
         commandName: "serve",
         abstract: "Serve the cloud API on a data directory.",
         discussion: """
-            Creates the ledger if the directory is empty or missing. The first start creates one
-            credential and prints it once, on standard error. Prints one line on standard output when
-            it accepts requests; ends cleanly on SIGTERM or SIGINT.
+            Creates the ledger if the directory is empty or missing. The first start creates one \
+            credential and prints it once, on standard error. Prints one line on standard output \
+            when it accepts requests; ends cleanly on SIGTERM or SIGINT.
 
             EXAMPLES
               holdfast serve --data ./ledger --listen 127.0.0.1:8080
@@ -44,6 +44,7 @@ struct Serve: AsyncParsableCommand {
                 .configuration,
                 "--anonymous goes with a loopback address only; listen on 127.0.0.1, or leave it out")
         }
+        try listen.check()
         var options = Ledger.Options()
         options.compensatesOutages = !withoutCompensation
         options.ownerNote = note(listen.host, listen.port)
@@ -88,29 +89,6 @@ struct Serve: AsyncParsableCommand {
     private static func authority(_ host: String, _ port: Int) -> String {
         host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
-}
-
-/// HOST:PORT, [IPV6]:PORT or :PORT for this machine alone.
-struct ListenAddress: ExpressibleByArgument {
-    var host: String
-    var port: Int
-
-    init(host: String, port: Int) {
-        self.host = host
-        self.port = port
-    }
-
-    init?(argument: String) {
-        guard let colon = argument.lastIndex(of: ":"),
-            let port = UInt16(argument[argument.index(after: colon)...])
-        else { return nil }
-        var host = String(argument[..<colon])
-        if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-        self.host = host.isEmpty ? "127.0.0.1" : host
-        self.port = Int(port)
-    }
-
-    var defaultValueDescription: String { "\(host):\(port)" }
 }
 
 /// The levels of the log, least severe first.

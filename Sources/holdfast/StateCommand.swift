@@ -8,8 +8,8 @@ struct StateCommand: ParsableCommand {
         commandName: "state",
         abstract: "What a user holds now, or all projects and holders.",
         discussion: """
-            As of the newest event in the log. Deadlines that fall due later than that show when
-            they do.
+            As of the newest event in the log. Deadlines that fall due later than that show \
+            when they do.
 
             EXAMPLES
               holdfast state --data ./ledger

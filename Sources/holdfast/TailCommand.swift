@@ -14,8 +14,8 @@ struct TailCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tail", abstract: "The newest events, and with -f those to come.",
         discussion: """
-            With -f it follows a log that a server writes, until interrupted; start again with --after
-            and the last position you handled.
+            With -f it follows a log that a server writes, until interrupted; start again with \
+            --after and the last position you handled.
 
             EXAMPLES
               holdfast tail --data ./ledger

@@ -6,10 +6,11 @@
 
 /// What a person or a script reads.
 enum Terminal {
-    /// One line on standard error.
+    /// One line on standard error, whatever the message holds: names and paths may hold anything.
     static func error(_ message: String) {
-        let text = Array("holdfast: \(message)\n".utf8)
-        _ = write(STDERR_FILENO, text, text.count)
+        let words = message.split { $0.isNewline || ($0.unicodeScalars.first?.value ?? 0) < 0x20 }
+        let line = words.map { $0.drop { $0 == " " } }.joined(separator: " ")
+        note("holdfast: \(line)")
     }
 
     /// A line on standard error without the program's name.

@@ -5,7 +5,8 @@ import Ledger
 
 struct VersionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "version", abstract: "Print versions.")
+        commandName: "version", abstract: "Print versions.",
+        discussion: "EXAMPLE\n  holdfast version --json")
 
     @OptionGroup var json: JSONFlag
 

@@ -29,6 +29,8 @@ import Testing
                 ("Origin", "https://example.com", false), ("Origin", "null", false),
                 ("Sec-Fetch-Site", "cross-site", false), ("Sec-Fetch-Site", "same-origin", true),
                 ("Origin", "http://127.0.0.1:\(server.port)", true),
+                ("Host", "localhost:\(server.port)", true), ("Host", "[::1]", true),
+                ("Host", "example.com:\(server.port)", false),
             ]
             for (name, value, isTaken) in headers {
                 var request = unsigned(server, "DescribeConcurrentCount", "{}")

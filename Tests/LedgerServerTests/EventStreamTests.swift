@@ -1,6 +1,7 @@
 import CloudAPI
 import EventLog
 import Ledger
+import LedgerServer
 import ReconnectionRules
 import Testing
 
@@ -113,7 +114,8 @@ import Testing
             var bare = server.signer.get("TailEvents", "after=0", path: path)
             bare.headers.removeAll { $0.0 == "X-TC-Action" || $0.0 == "X-TC-Version" }
             try await Connection.with(port: server.port) { connection in
-                #expect(try await connection.ask(bare).status == 200)
+                let reply = try await connection.ask(bare)
+                #expect(reply.status == 200)
             }
         }
     }
@@ -125,7 +127,7 @@ import Testing
                 try await connection.send(
                     TestRequest(
                         method: "GET", path: "/v1/events", query: "after=0",
-                        headers: [("Host", "h")]))
+                        headers: [("Host", "127.0.0.1")]))
                 #expect(try await connection.reply().status == 200)
                 #expect(position(try await connection.streamLine()) == 1)
             }

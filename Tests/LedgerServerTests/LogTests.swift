@@ -41,11 +41,11 @@ import Testing
             _ = try await server.ask("ReportDisconnection", #"{"UserId":"somebody"}"#)
             var wrong = server.signer
             wrong.secretKey = "wrong"
-            _ = try await server.ask(wrong.post("Attacker\u{1B}[2J", json))
+            _ = try await server.ask(wrong.post("AttackersAction", json))
             let text = lines.all.joined(separator: "\n")
             for secret in [
                 "somebody", "203.0.113", server.credential.secretKey, server.credential.secretId,
-                "Signature", "Attacker",
+                "Signature=", "TC3-HMAC", "Attacker",
             ] {
                 #expect(!text.contains(secret), "\(secret)")
             }

@@ -5,34 +5,54 @@ import LedgerServer
 import Testing
 
 @Suite struct RefusalTests {
-    private struct Case {
-        var action: String
-        var json: String
+    private struct Case: Sendable {
         var code: String
+        var action: String
+        /// The body, its quotes written as apostrophes.
+        var input: String
+
+        init(_ code: String, _ action: String, _ input: String) {
+            self.code = code
+            self.action = action
+            self.input = input
+        }
+
+        var json: String { input.replacing("'", with: "\"") }
     }
 
     private static let cases = [
-        ("ApplyConcurrent", #"{"UserIp":"1","ProjectId":"cap-1"}"#, "MissingParameter"),
-        ("ApplyConcurrent", #"{"UserId":"u","UserIp":"1","ProjectId":"no"}"#, "InvalidParameterValue"),
-        ("ApplyConcurrent", #"{"UserId":"","UserIp":"1","ProjectId":"cap-1"}"#, "InvalidParameterValue"),
-        ("ApplyConcurrent", #"{"UserId":"u","UserIp":"1","ProjectId":"cap-0"}"#, "ResourceNotFound.NoIdle"),
-        ("ApplyConcurrent", #"{"UserId":"u","#, "InvalidParameter.JsonParseError"),
-        ("ApplyConcurrent", #"{"UserId":"u","UserIp":"1","ProjectId":"cap-1","X":1}"#, "UnknownParameter"),
-        ("CreateSession", #"{"UserId":"u","UserIp":"1","ClientSession":"e30="}"#, "FailedOperation.LockTimeout"),
-        ("CreateSession", #"{"UserId":"u","UserIp":"1"}"#, "MissingParameter"),
-        ("CreateSession", #"{"UserId":"u","UserIp":"1","ClientSession":"e","HostUserId":"h"}"#, "OperationDenied"),
-        ("CreateSession", #"{"UserId":"u","UserIp":"1","ClientSession":"e","Role":"Viewer"}"#, "OperationDenied"),
-        ("DestroySession", "{}", "MissingParameter"),
-        ("DescribeConcurrentCount", #"{"ProjectId":"no"}"#, "InvalidParameterValue"),
-        ("ReportDisconnection", #"{"UserId":"u","SessionId":"x"}"#, "InvalidParameterValue"),
-        ("ReportDisconnection", #"{"UserId":"named"}"#, "MissingParameter"),
-        ("DescribeReconnectionHistory", #"{"UserId":"u","Limit":0}"#, "InvalidParameterValue"),
-        ("ModifyProject", #"{"ProjectId":"new"}"#, "InvalidParameterValue"),
-        ("ModifyProject", #"{"ProjectId":"cap-1","ReconnectTimeout":0}"#, "InvalidParameterValue"),
-        ("ModifyProject", #"{"ProjectId":"cap-1","ReconnectTimeout":86401}"#, "InvalidParameterValue"),
-        ("ModifyProject", #"{"ProjectId":"cap-1","Concurrencies":4294967295}"#, "InvalidParameterValue"),
-        ("StartPublishStream", #"{"UserId":"u"}"#, "InvalidAction"),
+        Case("MissingParameter", "ApplyConcurrent", "{'UserIp':'1','ProjectId':'cap-1'}"),
+        Case("InvalidParameterValue", "ApplyConcurrent", apply("''", "'cap-1'")),
+        Case("InvalidParameterValue", "ApplyConcurrent", apply("7", "'cap-1'")),
+        Case("InvalidParameterValue", "ApplyConcurrent", apply("'u'", "'no'")),
+        Case("ResourceNotFound.NoIdle", "ApplyConcurrent", apply("'u'", "'cap-0'")),
+        Case("InvalidParameter.JsonParseError", "ApplyConcurrent", "{'UserId':'u',"),
+        Case("UnknownParameter", "ApplyConcurrent", apply("'u'", "'cap-1','X':1")),
+        Case("FailedOperation.LockTimeout", "CreateSession", session("'ClientSession':'e30='")),
+        Case("MissingParameter", "CreateSession", session("'RunMode':''")),
+        Case("OperationDenied", "CreateSession", session("'ClientSession':'e','HostUserId':'h'")),
+        Case("OperationDenied", "CreateSession", session("'ClientSession':'e','Role':'Viewer'")),
+        Case("MissingParameter", "DestroySession", "{}"),
+        Case("InvalidParameterValue", "DescribeConcurrentCount", "{'ProjectId':'no'}"),
+        Case("InvalidParameterValue", "ReportDisconnection", "{'UserId':'u','SessionId':'x'}"),
+        Case("MissingParameter", "ReportDisconnection", "{'UserId':'named'}"),
+        Case("InvalidParameterValue", "DescribeReconnectionHistory", "{'UserId':'u','Limit':0}"),
+        Case("InvalidParameterValue", "ModifyProject", "{'ProjectId':'new'}"),
+        Case("InvalidParameterValue", "ModifyProject", modify("'ReconnectTimeout':0")),
+        Case("InvalidParameterValue", "ModifyProject", modify("'ReconnectTimeout':86401")),
+        Case("InvalidParameterValue", "ModifyProject", modify("'Concurrencies':4294967295")),
+        Case("InvalidAction", "StartPublishStream", "{'UserId':'u'}"),
     ]
+
+    private static func apply(_ user: String, _ project: String) -> String {
+        "{'UserId':\(user),'UserIp':'1','ProjectId':\(project)}"
+    }
+
+    private static func session(_ rest: String) -> String {
+        "{'UserId':'u','UserIp':'1',\(rest)}"
+    }
+
+    private static func modify(_ rest: String) -> String { "{'ProjectId':'cap-1',\(rest)}" }
 
     @Test func eachRefusalHasItsDocumentedCode() async throws {
         try await TestServer.run { server in
@@ -42,12 +62,12 @@ import Testing
                 "cap-named", .init(concurrencyCount: 1, requiresSessionName: true))
             try await server.ledger.apply(user: "named", project: "cap-named")
             try await server.ledger.createSession(user: "named")
-            for (action, json, code) in Self.cases {
-                let answer = try await server.ask(action, json)
+            for refusal in Self.cases {
+                let answer = try await server.ask(refusal.action, refusal.json)
                 answer.expectEnvelope()
-                #expect(answer.code == code, "\(action) \(json)")
-                guard let name = CloudAction.Name(rawValue: action) else { continue }
-                #expect(ErrorCode(rawValue: code).isDocumented(for: name))
+                #expect(answer.code == refusal.code, "\(refusal.action) \(refusal.input)")
+                guard let name = CloudAction.Name(rawValue: refusal.action) else { continue }
+                #expect(ErrorCode(rawValue: refusal.code).isDocumented(for: name))
             }
         }
     }

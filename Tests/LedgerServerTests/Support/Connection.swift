@@ -25,10 +25,16 @@ final class Connection {
         self.outbound = outbound
     }
 
+    /// - Parameter receiveBufferByteCount: a small one makes the server wait for a slow reader.
     static func with<Result>(
-        port: Int, _ body: (Connection) async throws -> Result
+        port: Int, receiveBufferByteCount: Int? = nil, _ body: (Connection) async throws -> Result
     ) async throws -> Result {
-        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        var bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        if let count = receiveBufferByteCount {
+            bootstrap = bootstrap.channelOption(
+                .socketOption(.so_rcvbuf), value: SocketOptionValue(count))
+        }
+        let channel = try await bootstrap
             .connect(host: "127.0.0.1", port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try NIOAsyncChannel<ByteBuffer, ByteBuffer>(

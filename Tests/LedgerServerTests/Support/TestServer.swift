@@ -26,12 +26,21 @@ func withTemporaryDirectory<Result>(
 ) async throws -> Result {
     var template = Array("/tmp/holdfast-server-XXXXXX".utf8CString)
     let path = try #require(mkdtemp(&template).map { String(cString: $0) })
-    defer { _ = removeTree(path) }
+    defer { removeTree(path) }
     return try await body(path)
 }
 
-private func removeTree(_ path: String) -> Bool {
-    nftw(path, { name, _, _, _ in remove(name!) }, 16, FTW_DEPTH | FTW_PHYS) == 0
+private func removeTree(_ path: String) {
+    if let stream = opendir(path) {
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { removeTree(path + "/" + name) }
+        }
+        closedir(stream)
+    }
+    remove(path)
 }
 
 /// A real server on a loopback port of its own, with a ledger and one credential.

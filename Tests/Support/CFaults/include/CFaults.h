@@ -1,0 +1,41 @@
+#ifndef CFAULTS_H
+#define CFAULTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Stands between this process and the disk: the functions that write and wait for the disk are
+// defined here, forward to the kernel, and on request count, hold or fail the calls on chosen
+// files. Linux with a dynamic C library only; elsewhere faults_available() is false.
+
+enum faults_kind {
+    faults_write = 0,    // pwrite, pwritev, writev to a file that is synced later
+    faults_sync = 1,     // fdatasync, fsync
+    faults_durable = 2,  // a write that is its own sync (O_DSYNC): LMDB's meta page
+    faults_kind_count = 3
+};
+
+bool faults_available(void);
+
+// Watches the files whose path begins with `prefix`. Returns a handle of 0 and more, -1 if all are
+// taken. Let go of it with faults_unwatch.
+int faults_watch(const char *prefix);
+void faults_unwatch(int watch);
+
+// Calls of a kind since the watch began, failed ones included.
+uint64_t faults_count(int watch, int kind);
+
+// Fails `times` calls of a kind with `error`, after letting `skip` more of them through.
+void faults_fail(int watch, int kind, uint64_t skip, uint64_t times, int error);
+
+// Holds calls of a kind back until they are released with `hold` false.
+void faults_hold(int watch, int kind, bool hold);
+
+// How many calls are held back now.
+int faults_held(int watch);
+
+// The kinds of the calls so far, in order; returns how many were stored.
+size_t faults_order(int watch, uint8_t *kinds, size_t capacity);
+
+#endif
