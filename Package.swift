@@ -38,6 +38,8 @@ let package = Package(
         .target(
             name: "LMDB", dependencies: ["CLMDB"],
             swiftSettings: strict + [.strictMemorySafety(), .enableExperimentalFeature("Lifetimes")]),
+        // A strict reader and a writer of JSON over bytes.
+        .target(name: "JSON", swiftSettings: strict),
         // The pure rules: commands are decided into events, views are folded from them.
         .target(name: "ReconnectionRules", swiftSettings: strict),
         // Events in hash-chained batches, one LMDB value each.
@@ -46,19 +48,19 @@ let package = Package(
             swiftSettings: strict + [.enableExperimentalFeature("Lifetimes")]),
         // The engine people embed: one writer thread, group commit, views, feed.
         .target(
-            name: "Ledger", dependencies: ["CloudAPI", "EventLog", "LMDB", "ReconnectionRules", crypto],
+            name: "Ledger", dependencies: ["EventLog", "JSON", "LMDB", "ReconnectionRules", crypto],
             swiftSettings: strict),
         // Traces in; history and counts out.
         .target(
             name: "Audit", dependencies: ["Ledger", "EventLog", "ReconnectionRules", crypto],
             swiftSettings: strict),
         // The vendor's wire: signatures, actions, error codes. Knows no engine.
-        .target(name: "CloudAPI", dependencies: [crypto], swiftSettings: strict),
+        .target(name: "CloudAPI", dependencies: ["JSON", crypto], swiftSettings: strict),
         // HTTP over Hummingbird.
         .target(
             name: "LedgerServer",
             dependencies: [
-                "CloudAPI", "Ledger", "EventLog", "ReconnectionRules", crypto, logging,
+                "CloudAPI", "EventLog", "JSON", "Ledger", "ReconnectionRules", crypto, logging,
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -70,7 +72,8 @@ let package = Package(
         .executableTarget(
             name: "holdfast",
             dependencies: [
-                "Audit", "CloudAPI", "EventLog", "Ledger", "LedgerServer", "ReconnectionRules", logging,
+                "Audit", "CloudAPI", "EventLog", "JSON", "Ledger", "LedgerServer",
+                "ReconnectionRules", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -81,11 +84,13 @@ let package = Package(
         .testTarget(
             name: "LMDBTests", dependencies: ["LMDB"], exclude: ["MustNotCompile"],
             swiftSettings: strict + [.enableExperimentalFeature("Lifetimes")]),
-        .testTarget(name: "CloudAPITests", dependencies: ["CloudAPI", crypto], swiftSettings: strict),
+        .testTarget(name: "CloudAPITests", dependencies: ["CloudAPI", "JSON", crypto], swiftSettings: strict),
+        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
         .testTarget(
             name: "LedgerServerTests",
             dependencies: [
-                "CloudAPI", "EventLog", "Ledger", "LedgerServer", "ReconnectionRules", crypto, logging,
+                "CloudAPI", "EventLog", "JSON", "Ledger", "LedgerServer", "ReconnectionRules",
+                crypto, logging,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],

@@ -71,23 +71,27 @@ class Scene:
         fields = self.cloud.call(action, **parameters)
         answer = fields["Error"] or fields.get("Outcome", "ok")
         slot = fields.get("ConcurrencyId")
-        print(f"  {action:<20}{parameters.get('UserId', ''):<4}-> {answer}{f', {slot}' if slot else ''}")
+        print(f"  {action:<20}{parameters['UserId']:<4}-> {answer}" + (f", {slot}" if slot else ""))
         require(answer == expected, f"{action} was answered {answer}, expected {expected}")
-        return slot
+        return fields
 
     def apply(self, user, expected):
+        """The concurrency the user was given, None if it was refused."""
         return self.act(
-            "ApplyConcurrent", expected, UserId=user, UserIp="203.0.113.7", ProjectId=PROJECT)
+            "ApplyConcurrent", expected, UserId=user, UserIp="203.0.113.7", ProjectId=PROJECT,
+        ).get("ConcurrencyId")
 
     def connect(self, user, expected):
+        """The session's id."""
         return self.act(
-            "CreateSession", expected, UserId=user, UserIp="203.0.113.7", ClientSession="e30=")
+            "CreateSession", expected, UserId=user, UserIp="203.0.113.7", ClientSession="e30=",
+        )["SessionId"]
 
-    def vanish(self, user):
-        return self.act("ReportDisconnection", "waiting", UserId=user)
+    def vanish(self, user, session):
+        self.act("ReportDisconnection", "waiting", UserId=user, SessionId=session)
 
     def prepare(self):
-        print(f"\nA project of two concurrencies that wait {WINDOW_SECONDS} s for a vanished client.")
+        print(f"\nA project of two concurrencies. Each waits {WINDOW_SECONDS} s for its user.")
         reply = self.cloud.call(
             "ModifyProject", ProjectId=PROJECT, Concurrencies=2, ReconnectTimeout=WINDOW_SECONDS)
         require(reply["Error"] is None, f"ModifyProject: {reply}")
@@ -99,11 +103,11 @@ class Scene:
         self.prepare()
         print("\nu1 applies, gets a concurrency, and plays.")
         first = self.apply("u1", "granted")
-        self.connect("u1", "fresh")
+        session = self.connect("u1", "fresh")
 
         print("\nThe client of u1 vanishes. Its concurrency waits.")
         vanished = time.monotonic()
-        self.vanish("u1")
+        self.vanish("u1", session)
 
         print(f"\nu2 takes the other one. u3 finds none idle, though nobody plays on {first}:")
         print("it is held for u1.")
@@ -112,18 +116,19 @@ class Scene:
         require(second != first, "u2 was given the concurrency that waits for u1")
         self.apply("u3", "ResourceNotFound.NoIdle")
 
+        time.sleep(WINDOW_SECONDS / 3)
         print("\nu1 is back in time, and gets the same one.")
         again = self.apply("u1", "returned")
-        self.connect("u1", "resumed")
+        session = self.connect("u1", "resumed")
         took = time.monotonic() - vanished
         require(again == first, f"u1 was given {again}, not {first}")
         print(f"  {again} again, {took:.1f} s after it vanished")
 
         print(f"\nu1 vanishes again, and this time the {WINDOW_SECONDS} s pass.")
-        self.vanish("u1")
+        self.vanish("u1", session)
         time.sleep(WINDOW_SECONDS + 0.2)
 
-        print(f"\n{first} was repossessed at the end of the window. u3 applies and gets it; u2 leaves.")
+        print(f"\n{first} was repossessed at the end of the window. u3 gets it; u2 leaves.")
         third = self.apply("u3", "granted")
         self.connect("u3", "fresh")
         require(third == first, f"u3 was given {third}, not {first}")

@@ -20,8 +20,8 @@ public struct RebuildReport: Sendable, Equatable {
 public enum Rebuilder {
     /// Rebuilds the views of a data directory and compares the result with what stood there.
     ///
-    /// `progress` hears the position reached and the goal. Cost: one pass over the log, two states in
-    /// memory.
+    /// `progress` hears the position reached and the goal. Cost: one pass over the log, two states
+    /// in memory.
     public static func rebuild(
         _ directory: DataDirectory, progress: ((Position, Position) -> Void)? = nil
     ) throws -> RebuildReport {

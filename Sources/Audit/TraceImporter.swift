@@ -4,10 +4,10 @@ import ReconnectionRules
 
 /// Plays a trace into a ledger, in the trace's own time.
 ///
-/// Nothing carries today's clock: the project's events take the first row's time, deadlines fall due
-/// in the trace's time, no `opened` is written, and time stops at the last row. A trace of which the
-/// log already holds the first rows goes on behind them and ends in the same events and state as one
-/// played without a break.
+/// Nothing carries today's clock: the project's events take the first row's time, deadlines fall
+/// due in the trace's time, no `opened` is written, and time stops at the last row. A trace of
+/// which the log already holds the first rows goes on behind them and ends in the same events and
+/// state as one played without a break.
 public struct TraceImporter {
     /// Rows between two commits. Batches are cut between rows, never inside one.
     private static let rowCountPerBatch = 2_048
@@ -40,8 +40,8 @@ public struct TraceImporter {
 
     /// Imports into a data directory, which may be new. `progress` hears bytes done and in all.
     ///
-    /// Throws `LedgerError` if the ledger has later events, another trace half imported, or cannot be
-    /// written.
+    /// Throws `LedgerError` if the ledger has later events, another trace half imported, or cannot
+    /// be written.
     public mutating func run(
         into directory: DataDirectory, progress: ((Int, Int) -> Void)? = nil
     ) throws -> Report {
@@ -202,7 +202,9 @@ private struct ActionEvents {
         }
     }
 
-    mutating func next() throws -> (position: Position, session: SessionId, outcome: Event.Outcome) {
+    mutating func next() throws
+        -> (position: Position, session: SessionId, outcome: Event.Outcome)
+    {
         guard index < events.count else {
             throw LedgerError(
                 .invalid, "the log does not hold the rows it says it does; run holdfast verify")

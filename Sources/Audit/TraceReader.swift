@@ -9,8 +9,8 @@ import ReconnectionRules
     import Darwin
 #endif
 
-/// A trace file: CSV with the header `time,user,connection,action,reason`, in time order, every line
-/// ended. RFC 3339 times in UTC; `action` is start, drop or close; `reason` is free text.
+/// A trace file: CSV with the header `time,user,connection,action,reason`, in time order, every
+/// line ended. RFC 3339 times in UTC; `action` is start, drop or close; `reason` is free text.
 public struct TraceReader {
     public let path: String
     private let bytes: [UInt8]
@@ -26,7 +26,8 @@ public struct TraceReader {
         digest = Digest32(SHA256.hash(data: bytes))
     }
 
-    /// Calls `body` with every row in order, its number from 1, and the share of the file behind it.
+    /// Calls `body` with every row in order, its number from 1, and the share of the file behind
+    /// it.
     ///
     /// Throws `TraceError` at the first line that is malformed, out of order or cut off. Cost: one
     /// pass; a million rows take about a second.
@@ -36,7 +37,9 @@ public struct TraceReader {
         var line = 1
         var offset = 0
         var lastTime = Microseconds.min
-        guard !bytes.isEmpty else { throw fault(0, "the file is empty; a trace begins with its header") }
+        guard !bytes.isEmpty else {
+            throw fault(0, "the file is empty; a trace begins with its header")
+        }
         while offset < bytes.count {
             guard let end = bytes[offset...].firstIndex(of: 0x0A) else {
                 throw fault(line, "the last line is cut off: it has no line feed at its end")
@@ -74,7 +77,9 @@ public struct TraceReader {
         guard let time = Timestamp.parse(fields[0]) else {
             throw fault(number, "the time is not RFC 3339 in UTC, like 2026-11-23T10:15:30Z")
         }
-        guard time >= 0 else { throw fault(number, "the time is before 1970, where ledger time begins") }
+        guard time >= 0 else {
+            throw fault(number, "the time is before 1970, where ledger time begins")
+        }
         let action: TraceRow.Action
         switch String(decoding: fields[3], as: UTF8.self) {
         case "start": action = .start

@@ -20,5 +20,7 @@ public struct TraceError: Error, Sendable, CustomStringConvertible {
     public var line: Int
     public var reason: String
 
-    public var description: String { line > 0 ? "\(path):\(line): \(reason)" : "\(path): \(reason)" }
+    public var description: String {
+        line > 0 ? "\(path):\(line): \(reason)" : "\(path): \(reason)"
+    }
 }

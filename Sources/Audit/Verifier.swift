@@ -13,8 +13,8 @@ public struct VerifyReport: Sendable, Equatable {
     public var pageCount: Int
 }
 
-/// Checks everything a log claims: the file's pages, every batch's hash and link, every event's form,
-/// its back-pointers, and that it is what the rules decide.
+/// Checks everything a log claims: the file's pages, every batch's hash and link, every event's
+/// form, its back-pointers, and that it is what the rules decide.
 public enum Verifier {
     /// Verifies the ledger in a data directory, beside a running server or without one.
     ///
@@ -86,7 +86,9 @@ struct Redecision {
 
     private mutating func decideNext(_ event: Event) throws {
         if let fault = state.fault(of: event) { throw self.fault(event, fault) }
-        if !Self.canBeDecided(event) { throw fault(event, "the action names nobody, or no project") }
+        if !Self.canBeDecided(event) {
+            throw fault(event, "the action names nobody, or no project")
+        }
         expected.removeAll(keepingCapacity: true)
         expectedIndex = 0
         // What an opening moves back must not be settled before it. One deadline at a time: a batch
@@ -111,7 +113,8 @@ struct Redecision {
         case .applied: event.user != 0 && event.inputProject != 0
         case .sessionCreated, .disconnected, .destroyed: event.user != 0
         case .repossessed: event.user != 0 || !event.isAction
-        case .opened, .projectNamed, .projectModified, .userNamed, .recovered, .withdrawn, .restored:
+        case .opened, .projectNamed, .projectModified, .userNamed, .recovered, .withdrawn,
+            .restored:
             true
         }
     }
@@ -152,7 +155,8 @@ struct Redecision {
                 Int64(bitPattern: recorded.previousOfUser)
             ),
             (
-                "the concurrency's previous event", Int64(bitPattern: decided.previousOfConcurrency),
+                "the concurrency's previous event",
+                Int64(bitPattern: decided.previousOfConcurrency),
                 Int64(bitPattern: recorded.previousOfConcurrency)
             ),
             ("jump", Int64(bitPattern: decided.jump), Int64(bitPattern: recorded.jump)),

@@ -1,3 +1,5 @@
+import JSON
+
 /// The parameters of one action, handed out one by one; what is left over at the end is unknown.
 ///
 /// A JSON `null` is an absent parameter. From a query string or form body every value is text,

@@ -13,10 +13,6 @@ public enum Limits {
     public static let authorizationBytesMax = 4096
     /// Names in `SignedHeaders`.
     public static let signedHeadersMax = 32
-    /// Nesting of JSON arrays and objects.
-    public static let jsonDepthMax = 16
-    /// The text of one JSON number, in bytes.
-    public static let jsonNumberBytesMax = 64
 
     /// `UserId`, `ProjectId` and the other vendor ids, in bytes of UTF-8.
     public static let identifierBytesMax = 256

@@ -1,3 +1,5 @@
+public import JSON
+
 /// Writes answers as the vendor's SDKs read them.
 ///
 /// Three habits of those SDKs decide the form: the HTTP status has to be 200 for errors as well

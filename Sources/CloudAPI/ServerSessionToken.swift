@@ -1,4 +1,5 @@
 public import Crypto
+import JSON
 
 /// What CreateSession hands to the client: proof that a user holds a concurrency.
 ///

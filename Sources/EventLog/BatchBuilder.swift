@@ -32,7 +32,8 @@ public struct LogHead: Equatable, Sendable {
     }
 }
 
-/// Gathers events into the bytes of one batch. One builder is used over and over: its buffer is kept.
+/// Gathers events into the bytes of one batch. One builder is used over and over: its buffer is
+/// kept.
 public struct BatchBuilder {
     private var bytes: [UInt8] = []
     private var texts: [UInt8] = []
@@ -108,7 +109,9 @@ public struct BatchBuilder {
         let head = LogHead(
             position: previous.position + Position(eventCount), time: lastTime, hash: hash)
         let result: Result<Void, Failure> = bytes.withUnsafeBytes { buffer in
-            do throws(Failure) { return .success(try body(buffer)) } catch { return .failure(error) }
+            do throws(Failure) { return .success(try body(buffer)) } catch {
+                return .failure(error)
+            }
         }
         try result.get()
         previous = head

@@ -29,8 +29,8 @@ public struct BatchView: ~Copyable {
         guard version <= LogFormat.version else {
             throw LogError(
                 .newerFormat(version: version),
-                "the batch at position \(key) has format \(version), newer than \(LogFormat.version);"
-                    + " use the Holdfast that wrote it, or a newer one")
+                "the batch at position \(key) has format \(version), newer than "
+                    + "\(LogFormat.version); use the Holdfast that wrote it, or a newer one")
         }
         let firstPosition = load(8, as: UInt64.self)
         let eventCount = Int(load(16, as: UInt32.self))

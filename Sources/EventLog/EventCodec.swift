@@ -1,7 +1,7 @@
 import ReconnectionRules
 
-/// One event as 80 bytes. The check word covers the other 76 bytes and the event's position, so that
-/// a single event read out of a batch is known to be the one that was written there.
+/// One event as 80 bytes. The check word covers the other 76 bytes and the event's position, so
+/// that a single event read out of a batch is known to be the one that was written there.
 enum EventCodec {
     /// Writes the record. `pointer` has 80 bytes. Cost: a few nanoseconds, no allocation.
     static func encode(_ event: Event, at pointer: UnsafeMutableRawPointer) {
@@ -36,7 +36,8 @@ enum EventCodec {
         else { return nil }
         let flags: UInt8 = load(pointer, at: 3)
         guard flags & ~3 == 0 else { return nil }
-        var event = Event(position: position, time: load(pointer, at: 24), kind: kind, outcome: outcome)
+        var event = Event(
+            position: position, time: load(pointer, at: 24), kind: kind, outcome: outcome)
         event.state = state
         event.namesSession = flags & 1 != 0
         event.flag = flags & 2 != 0

@@ -21,12 +21,13 @@ extension EventLog {
         } catch {
             guard error.kind == .changing else { throw pageError(error, directory) }
         }
-        // A writer is at work, so the file is one LMDB can open. A snapshot held meanwhile keeps the
-        // pages of every newer one from being used again.
+        // A writer is at work, so the file is one LMDB can open. A snapshot held meanwhile keeps
+        // the pages of every newer one from being used again.
         do {
             var options = Environment.Options()
             options.isReadOnly = true
-            let transaction = try ReadTransaction(Environment(directory: directory, options: options))
+            let transaction = try ReadTransaction(
+                Environment(directory: directory, options: options))
             defer { withExtendedLifetime(transaction) {} }
             return try PageCheck.check(directory: directory, progress: progress).usedPageCount
         } catch let error as PageFault {

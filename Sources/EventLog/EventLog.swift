@@ -49,7 +49,8 @@ public final class EventLog: Sendable {
             if isBlank, mode == .readOnly {
                 throw LogError(
                     .missing,
-                    "no ledger at \(directory): its creation was cut short; open it for writing once")
+                    "no ledger at \(directory): its creation was cut short; open it for writing "
+                        + "once")
             }
             let metaKey = LogFormat.metaKey
             let transaction = try ReadTransaction(environment)
@@ -84,7 +85,8 @@ public final class EventLog: Sendable {
         let (last, hash) = try end(in: transaction)
         guard first == last + 1, batch.previousHash == hash else {
             throw LogError(
-                .outOfOrder, "a batch for position \(first) does not continue the log, which ends at "
+                .outOfOrder,
+                "a batch for position \(first) does not continue the log, which ends at "
                     + "\(last): another process appended to it")
         }
         let span = unsafe RawSpan(_unsafeBytes: bytes)
@@ -134,9 +136,9 @@ public final class EventLog: Sendable {
         try rethrowing { try read { (snapshot) in try snapshot.event(at: position) } }
     }
 
-    /// Hands every batch from the one that holds `position` on to `body`, oldest first, its hash and
-    /// its link checked, until `body` returns false. A new snapshot every few megabytes keeps a long
-    /// walk from pinning old pages; what is appended meanwhile is walked too.
+    /// Hands every batch from the one that holds `position` on to `body`, oldest first, its hash
+    /// and its link checked, until `body` returns false. A new snapshot every few megabytes keeps a
+    /// long walk from pinning old pages; what is appended meanwhile is walked too.
     ///
     /// Throws what `body` throws, and `LogError` at the first batch that is not what was written.
     public func forEachBatch(
@@ -146,8 +148,8 @@ public final class EventLog: Sendable {
         while try read({ (snapshot) in try walk.continue(in: snapshot, body) }) {}
     }
 
-    /// Hands over the batches from the newest to the oldest, each hash checked, until `body` returns
-    /// false.
+    /// Hands over the batches from the newest to the oldest, each hash checked, until `body`
+    /// returns false.
     public func forEachBatchBackward(_ body: (borrowing BatchView) throws -> Bool) throws {
         try read { (snapshot) in try snapshot.forEachBatchBackward(body) }
     }
@@ -214,10 +216,12 @@ public final class EventLog: Sendable {
     private static func opening(_ directory: String, _ error: LMDBError) -> LogError {
         switch error.code {
         case .system(ENOENT):
-            return LogError(.missing, "no ledger at \(directory); create one with holdfast project set")
+            return LogError(
+                .missing, "no ledger at \(directory); create one with holdfast project set")
         case .invalid:
             return LogError(
-                .foreign, "\(directory)/data.mdb is not an LMDB file; name a Holdfast data directory")
+                .foreign,
+                "\(directory)/data.mdb is not an LMDB file; name a Holdfast data directory")
         case .versionMismatch:
             return LogError(
                 .foreign, "\(directory)/data.mdb was written by another version of LMDB; use the "

@@ -33,7 +33,8 @@ public struct LogError: Error, Sendable, CustomStringConvertible {
     static func corrupt(_ position: Position, _ what: String) -> LogError {
         LogError(
             .corrupt(position: position),
-            "the log is damaged at position \(position): \(what); run holdfast verify, and restore a backup")
+            "the log is damaged at position \(position): \(what); run holdfast verify, and restore "
+                + "a backup")
     }
 
     public var description: String { message }

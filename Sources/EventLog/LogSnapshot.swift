@@ -45,8 +45,8 @@ public struct LogSnapshot: ~Copyable {
         return name
     }
 
-    /// Calls `body` with the batch that holds `position`; not at all past the end or for 0. The hash
-    /// is not checked: check it, or read single events.
+    /// Calls `body` with the batch that holds `position`; not at all past the end or for 0. The
+    /// hash is not checked: check it, or read single events.
     public func withBatch(
         holding position: Position, _ body: (borrowing BatchView) throws -> Void
     ) throws {
@@ -69,8 +69,8 @@ public struct LogSnapshot: ~Copyable {
         } catch let error as LMDBError { throw LogError(error) }
     }
 
-    /// Hands over the batches from the newest to the oldest, each hash checked, until `body` returns
-    /// false.
+    /// Hands over the batches from the newest to the oldest, each hash checked, until `body`
+    /// returns false.
     public func forEachBatchBackward(_ body: (borrowing BatchView) throws -> Bool) throws {
         do {
             var cursor = try transaction.cursor(in: batches)
@@ -130,7 +130,9 @@ struct ForwardWalk {
         // The first batch handed over has a link too: it is checked against the batch before it.
         try snapshot.walk(from: previousLast == nil ? next - 1 : next) { key, bytes in
             let batch = try BatchView(bytes, key: key)
-            if batch.lastPosition < next, previousLast == nil || batch.lastPosition <= previousLast! {
+            if batch.lastPosition < next,
+                previousLast == nil || batch.lastPosition <= previousLast!
+            {
                 if previousLast == nil {
                     previousHash = batch.hash
                     previousLast = batch.lastPosition

@@ -55,8 +55,8 @@ public struct DataDirectory: Sendable {
         if let stranger = try entries().first(where: { !Self.names.contains($0) }) {
             throw LedgerError(
                 .directory,
-                "\(path) is not a Holdfast data directory (it has \(stranger)); name an empty or a new"
-                    + " directory")
+                "\(path) is not a Holdfast data directory (it has \(stranger)); name an empty or a "
+                    + "new directory")
         }
         return .new
     }
@@ -137,8 +137,8 @@ final class OwnerLock: Sendable {
 }
 
 extension DataDirectory {
-    /// Replaces what the owner's lock file says about the process that holds it, once it knows more,
-    /// its port for one. Only the owner may call it.
+    /// Replaces what the owner's lock file says about the process that holds it, once it knows
+    /// more, its port for one. Only the owner may call it.
     public func writeOwnerNote(_ note: String) {
         let descriptor = open(ownerLock, O_WRONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return }

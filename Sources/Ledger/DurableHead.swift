@@ -45,8 +45,8 @@ final class DurableHead: Sendable {
         for waiter in waiters { waiter.continuation.resume(returning: false) }
     }
 
-    /// Waits until something after `position` is durable. False if the ledger closed or the task was
-    /// cancelled first.
+    /// Waits until something after `position` is durable. False if the ledger closed or the task
+    /// was cancelled first.
     func wait(past position: Position) async -> Bool {
         let id = content.withLock { content in
             content.nextWaiter += 1

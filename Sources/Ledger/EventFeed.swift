@@ -2,11 +2,11 @@ import EventLog
 public import ReconnectionRules
 
 /// Events after a position, oldest first, and then those to come as they become durable. Resumes
-/// exactly: start again after the last position you handled. Ends when the ledger closes or the task
-/// is cancelled; throws if the log cannot be read.
+/// exactly: start again after the last position you handled. Ends when the ledger closes or the
+/// task is cancelled; throws if the log cannot be read.
 ///
-/// A slow reader holds nobody up: it reads from the log at its own pace, a block at a time, and pins
-/// no snapshot while it waits.
+/// A slow reader holds nobody up: it reads from the log at its own pace, a block at a time, and
+/// pins no snapshot while it waits.
 public struct EventFeed: AsyncSequence, Sendable {
     public typealias Element = NamedEvent
 

@@ -1,4 +1,4 @@
-import CloudAPI
+import JSON
 public import ReconnectionRules
 
 /// The one JSON form of an event: `history --json`, `tail --json`, the event stream.
@@ -7,11 +7,11 @@ public enum EventJSON {
     /// event has no such thing:
     ///
     /// `position`, `time` (RFC 3339, microseconds), `kind`, `outcome`, `user`, `project`,
-    /// `concurrency` (number in that project), `session` (id of the grant's session after the event,
-    /// or of the one it ended), `state` (of the concurrency after the event), `deadline` (when that
-    /// ends by itself), `namedSession` (input: the session the action named), `runsWithoutClient`,
-    /// `askedProject` (input of an apply), `caller`, `previousOfUser`, `previousOfConcurrency`.
-    /// opened adds `outageSeconds`; projectModified adds `settings`.
+    /// `concurrency` (number in that project), `session` (id of the grant's session after the
+    /// event, or of the one it ended), `state` (of the concurrency after the event), `deadline`
+    /// (when that ends by itself), `namedSession` (input: the session the action named),
+    /// `runsWithoutClient`, `askedProject` (input of an apply), `caller`, `previousOfUser`,
+    /// `previousOfConcurrency`. opened adds `outageSeconds`; projectModified adds `settings`.
     public static func line(_ named: NamedEvent) -> String {
         let event = named.event
         let bytes = JSONObjectWriter.bytes(reservingCapacity: 400) { object in

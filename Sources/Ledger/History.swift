@@ -52,8 +52,8 @@ enum History {
                     guard previous(event) < position, event.jump < position else {
                         throw LogError(
                             .corrupt(position: position),
-                            "the log is damaged at position \(position): the event names itself or a "
-                                + "later one as its predecessor; run holdfast verify")
+                            "the log is damaged at position \(position): the event names itself or "
+                                + "a later one as its predecessor; run holdfast verify")
                     }
                     if let before, position >= before {
                         // Skip by the long jump as long as it does not lead past the goal.

@@ -61,8 +61,8 @@ public final class Ledger: Sendable {
 
     // MARK: - Actions
 
-    /// Performs one action. Returns what was recorded, once it is durable; refusals of the rules are
-    /// outcomes of the reply, not errors.
+    /// Performs one action. Returns what was recorded, once it is durable; refusals of the rules
+    /// are outcomes of the reply, not errors.
     ///
     /// Throws `unknownProject` or `invalid` for what is no action and leaves no event, `failed` or
     /// `closed` if the ledger cannot take it.
@@ -122,8 +122,8 @@ public final class Ledger: Sendable {
         }
     }
 
-    /// SHA-256 of the state's canonical form. Cost: linear in users and concurrencies, on the writer
-    /// thread: for checks, not for production traffic.
+    /// SHA-256 of the state's canonical form. Cost: linear in users and concurrencies, on the
+    /// writer thread: for checks, not for production traffic.
     public func stateDigest() async throws(LedgerError) -> Digest32 {
         try await look { core in StateDigest.of(core.state) }
     }

@@ -1,8 +1,8 @@
 public import EventLog
 public import ReconnectionRules
 
-/// A data directory opened to be read, beside a running server or without one. It writes nothing and
-/// takes no lock that a writer would notice.
+/// A data directory opened to be read, beside a running server or without one. It writes nothing
+/// and takes no lock that a writer would notice.
 ///
 /// The view is the newest checkpoint plus the events after it, as of the opening.
 public final class LedgerReader {
@@ -48,8 +48,8 @@ public final class LedgerReader {
         }
     }
 
-    /// A user's events, newest first; empty for a name the ledger never saw. Cost: one point read an
-    /// event.
+    /// A user's events, newest first; empty for a name the ledger never saw. Cost: one point read
+    /// an event.
     public func history(
         ofUser name: String, before: Position? = nil, limit: Int = .max
     ) throws(LedgerError) -> [NamedEvent] {

@@ -41,7 +41,9 @@ package struct NameDirectory: Sendable {
         return String(decoding: bytes[range(of: number)], as: UTF8.self)
     }
 
-    func withNameBytes<Result>(of number: UInt32, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+    func withNameBytes<Result>(
+        of number: UInt32, _ body: (UnsafeRawBufferPointer) -> Result
+    ) -> Result {
         bytes[range(of: number)].withUnsafeBytes(body)
     }
 

@@ -8,9 +8,9 @@ import ReconnectionRules
 #endif
 
 /// The ledger's last durable sign of life: a small file beside the log that says "at this ledger
-/// time everything due had been settled durably". Two slots written in turn, each with a check word,
-/// so that a torn write leaves the other. It is at most a second old while deadlines run; the outage
-/// is counted from it.
+/// time everything due had been settled durably". Two slots written in turn, each with a check
+/// word, so that a torn write leaves the other. It is at most a second old while deadlines run; the
+/// outage is counted from it.
 final class SignOfLife {
     private let descriptor: Int32
     private var nextSlot = 0
@@ -22,7 +22,8 @@ final class SignOfLife {
     init(path: String) throws(LedgerError) {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
-            throw LedgerError(.directory, "cannot open \(path): \(String(cString: strerror(errno)))")
+            throw LedgerError(
+                .directory, "cannot open \(path): \(String(cString: strerror(errno)))")
         }
         self.descriptor = descriptor
     }
@@ -49,8 +50,8 @@ final class SignOfLife {
         return latest
     }
 
-    /// Writes the time durably. Cost: one write and one sync. A failure is no failure of the ledger:
-    /// the next outage is then counted from an earlier sign, which costs nobody a slot.
+    /// Writes the time durably. Cost: one write and one sync. A failure is no failure of the
+    /// ledger: the next outage is then counted from an earlier sign, which costs nobody a slot.
     func write(_ time: Microseconds) {
         let word = UInt64(bitPattern: time)
         let words: [UInt64] = [Self.mark, word, Self.check(word)]

@@ -16,8 +16,8 @@ public enum Timestamp {
         return text
     }
 
-    /// Reads an RFC 3339 time in UTC (`Z`, `z` or a zero offset), with up to six digits of fraction.
-    /// Nil for anything else, dates that do not exist and leap seconds included.
+    /// Reads an RFC 3339 time in UTC (`Z`, `z` or a zero offset), with up to six digits of
+    /// fraction. Nil for anything else, dates that do not exist and leap seconds included.
     public static func parse(_ text: some Collection<UInt8>) -> Microseconds? {
         var reader = DigitReader(bytes: Array(text))
         guard let year = reader.digits(4), reader.take("-"), let month = reader.digits(2),

@@ -17,7 +17,8 @@ package enum ViewReplacement {
             try store.write(blocks, replacingAll: true)
         } catch let error as LedgerError { throw error } catch {
             throw LedgerError(
-                .directory, "cannot write the views of \(directory.path): \(error); the log is whole")
+                .directory,
+                "cannot write the views of \(directory.path): \(error); the log is whole")
         }
     }
 }

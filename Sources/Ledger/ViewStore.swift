@@ -8,8 +8,9 @@ import ReconnectionRules
     import Darwin
 #endif
 
-/// The views environment: the newest checkpoint of the current view, with the position and the chain
-/// hash it stands at. Derived: may be deleted at any time, and is whenever anything in it is odd.
+/// The views environment: the newest checkpoint of the current view, with the position and the
+/// chain hash it stands at. Derived: may be deleted at any time, and is whenever anything in it is
+/// odd.
 final class ViewStore: Sendable {
     /// One block on its way to disk.
     struct Block: Sendable {
@@ -191,7 +192,7 @@ final class ViewStore: Sendable {
     private static func view(
         in transaction: borrowing ReadTransaction
     ) throws -> RecoveredView? {
-        var head: (view: RecoveredView, userCount: Int, projectCount: Int, userNames: Int, projectNames: Int)?
+        var head: Head?
         try Self.forEachBlock(.head, transaction) { _, reader in head = Self.readHead(&reader) }
         guard let (start, userCount, projectCount, userNameCount, projectNameCount) = head else {
             return nil
@@ -208,9 +209,10 @@ final class ViewStore: Sendable {
         isWhole = try isWhole && Self.forEachBlock(.jumpStacks, transaction) { key, reader in
             jumpStacks[UserNumber(truncatingIfNeeded: key)] = ViewCodec.readJumpStack(&reader)
         }
-        var projects: [(settings: ProjectSettings, last: Position, concurrencies: [ConcurrencyRecord])] = [
-            (ProjectSettings(), 0, [])
-        ]
+        typealias Project = (
+            settings: ProjectSettings, last: Position, concurrencies: [ConcurrencyRecord]
+        )
+        var projects: [Project] = [(ProjectSettings(), 0, [])]
         var numberCounts: [UInt32] = [0]
         isWhole = try isWhole && Self.forEachBlock(.projects, transaction) { _, reader in
             let (settings, last, numberCount) = ViewCodec.readProject(&reader)
@@ -239,9 +241,11 @@ final class ViewStore: Sendable {
         return view
     }
 
-    private static func readHead(
-        _ reader: inout ByteReader
-    ) -> (view: RecoveredView, userCount: Int, projectCount: Int, userNames: Int, projectNames: Int)? {
+    private typealias Head = (
+        view: RecoveredView, userCount: Int, projectCount: Int, userNames: Int, projectNames: Int
+    )
+
+    private static func readHead(_ reader: inout ByteReader) -> Head? {
         guard reader.read(UInt64.self) == ViewCodec.schemaVersion else { return nil }
         let position: Position = reader.read()
         let time: Microseconds = reader.read()

@@ -14,7 +14,8 @@ enum Work: Sendable {
     case act(Action, Caller, CheckedContinuation<Result<ActionReply, LedgerError>, Never>)
     /// Many, committed together.
     case actAll(
-        [Action], Caller, CheckedContinuation<Result<[Result<ActionReply, LedgerError>], LedgerError>, Never>)
+        [Action], Caller,
+        CheckedContinuation<Result<[Result<ActionReply, LedgerError>], LedgerError>, Never>)
     /// A look at the current view: `run` on the writer thread returns what delivers the answer once
     /// everything it saw is durable; `fail` delivers an error instead.
     case look(

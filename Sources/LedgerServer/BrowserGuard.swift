@@ -3,10 +3,10 @@ import CloudAPI
 /// Keeps web pages from using a server that trusts whoever reaches it.
 ///
 /// A server without credentials listens on loopback, where the user's browser can reach it too. A
-/// page on the Internet may send it a form or an image request without asking; the browser then says
-/// where the page is from, in headers that the page cannot leave out. Or the page's own name may be
-/// made to point at this machine; the browser then takes the server for the page's, but still sends
-/// that name as the host. Other clients send neither.
+/// page on the Internet may send it a form or an image request without asking; the browser then
+/// says where the page is from, in headers that the page cannot leave out. Or the page's own name
+/// may be made to point at this machine; the browser then takes the server for the page's, but
+/// still sends that name as the host. Other clients send neither.
 enum BrowserGuard {
     static func check(_ request: WireRequest) throws(CloudError) {
         let host = request.headers["host"] ?? ""

@@ -1,4 +1,5 @@
 import CloudAPI
+import JSON
 import Ledger
 import ReconnectionRules
 
@@ -12,7 +13,7 @@ import ReconnectionRules
 /// ```
 ///
 /// One credential a line. Numbers count from 1 and are never given twice, so a credential is never
-/// removed, only disabled: the ledger refers to it by its number. `label` is absent if there is none.
+/// removed, only disabled: the ledger refers to it by its number. `label` may be absent.
 enum CredentialFile {
     static let version: UInt64 = 1
     /// Some tens of thousands of credentials.
@@ -48,8 +49,9 @@ enum CredentialFile {
     static func decode(_ bytes: [UInt8], path: String) throws(ServerError) -> [Entry] {
         func damaged(_ what: String) -> ServerError {
             ServerError(
-                .damaged, "\(path) is damaged (\(what)); restore it from a backup, or remove it and "
-                    + "create new credentials")
+                .damaged,
+                "\(path) is damaged (\(what)); restore it from a backup, or remove it and create "
+                    + "new credentials")
         }
         let document: JSONValue
         do { document = try JSONValue.parse(bytes) } catch { throw damaged("\(error)") }

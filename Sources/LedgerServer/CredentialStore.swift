@@ -24,7 +24,7 @@ public final class CredentialStore: Sendable {
         var stamp: PrivateFile.Stamp?
         var enabled: [String: CloudCredential] = [:]
         var checkedAt = ContinuousClock.now
-        /// Set when a changed file could not be read: the credentials before the change still count.
+        /// Set while a changed file cannot be read: what it said before still counts.
         var fault: ServerError?
     }
 

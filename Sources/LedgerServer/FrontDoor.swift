@@ -2,6 +2,7 @@ import CloudAPI
 import EventLog
 import HTTPTypes
 import HummingbirdCore
+import JSON
 import Ledger
 import Logging
 import NIOCore
@@ -18,19 +19,6 @@ struct FrontDoor: Sendable {
     let isStopping: Latch
     let logger: Logger
     private let date = HTTPDate()
-
-    init(
-        configuration: HoldfastServer.Configuration, ledger: Ledger, cloud: CloudEndpoint,
-        stream: EventStream, deadlines: ReadDeadlines, isStopping: Latch, logger: Logger
-    ) {
-        self.configuration = configuration
-        self.ledger = ledger
-        self.cloud = cloud
-        self.stream = stream
-        self.deadlines = deadlines
-        self.isStopping = isStopping
-        self.logger = logger
-    }
 
     /// Answers one request. Throws only if nobody is left to be answered.
     func respond(
@@ -173,7 +161,8 @@ struct FrontDoor: Sendable {
 
 extension FrontDoor {
     private static func microseconds(_ duration: Duration) -> Int64 {
-        duration.components.seconds * 1_000_000 + duration.components.attoseconds / 1_000_000_000_000
+        let (seconds, attoseconds) = duration.components
+        return seconds * 1_000_000 + attoseconds / 1_000_000_000_000
     }
 }
 

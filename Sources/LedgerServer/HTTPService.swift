@@ -20,15 +20,6 @@ struct HTTPService: Service {
 
     private let connections = OpenConnections()
 
-    init(
-        door: FrontDoor, credentials: CredentialStore,
-        onReady: @escaping @Sendable (_ host: String, _ port: Int) -> Void
-    ) {
-        self.door = door
-        self.credentials = credentials
-        self.onReady = onReady
-    }
-
     private var configuration: HoldfastServer.Configuration { door.configuration }
 
     func run() async throws {
@@ -100,8 +91,8 @@ struct HTTPService: Service {
         } catch let error as IOError where error.errnoCode == EADDRINUSE {
             throw ServerError(
                 .addressInUse,
-                "\(configuration.host):\(configuration.port) is in use; stop what listens there, or "
-                    + "name another --listen")
+                "\(configuration.host):\(configuration.port) is in use; stop what listens there, "
+                    + "or name another --listen")
         } catch let error as IOError {
             throw cannotListen(String(cString: strerror(error.errnoCode)))
         } catch let error as SocketAddressError {
@@ -122,9 +113,11 @@ struct HTTPService: Service {
                 + "--listen")
     }
 
-    /// Once a second: late bodies are given up, a change of the credentials is noticed.
+    /// Once a second: late bodies are given up, a change of the credentials is noticed, and the
+    /// end of the ledger is told.
     private func sweep() async {
         var told: String?
+        var isFailureTold = false
         while (try? await Task.sleep(for: .seconds(1))) != nil {
             door.deadlines.sweep()
             let fault = credentials.refreshIfDue()
@@ -132,6 +125,10 @@ struct HTTPService: Service {
                 door.logger.error("credentials unchanged: \(fault.message)")
             }
             told = fault?.message
+            if !isFailureTold, let failure = door.ledger.failure {
+                door.logger.critical("\(failure.message)")
+                isFailureTold = true
+            }
         }
     }
 }

@@ -22,7 +22,7 @@ extension HoldfastServer {
         public var idleTimeoutSeconds = 75
         /// A request's body has to be there within this after its head.
         public var readTimeoutSeconds = 15
-        /// At shutdown: what requests in flight get to end by themselves before they are broken off.
+        /// At shutdown: how long requests in flight may take before they are broken off.
         public var shutdownGraceSeconds = 5
 
         public init() {}

@@ -31,8 +31,8 @@ public final class HoldfastServer: Sendable {
 
     /// Prepares a server; nothing is listened on yet.
     ///
-    /// Reads DIR/credentials.json and DIR/server-session.key, and makes the latter if it is missing.
-    /// Throws `configuration`, `damaged` or `file`.
+    /// Reads DIR/credentials.json and DIR/server-session.key, and makes the latter if it is
+    /// missing. Throws `configuration`, `damaged` or `file`.
     public init(
         ledger: Ledger, configuration: Configuration = Configuration(),
         logger: Logger = Logger(label: "holdfast") { StreamLogHandler.standardError(label: $0) }
@@ -49,7 +49,7 @@ public final class HoldfastServer: Sendable {
         }
     }
 
-    /// Serves until SIGTERM or SIGINT arrives or `stop` is called, then closes the ledger. Call once.
+    /// Serves until SIGTERM or SIGINT arrives or `stop` is called, then closes the ledger. Once.
     ///
     /// At the end it accepts nothing more, closes connections that wait for a next request, lets
     /// requests in flight finish, breaks off after `shutdownGraceSeconds` those that do not (a
@@ -58,7 +58,8 @@ public final class HoldfastServer: Sendable {
     /// - Parameters:
     ///   - handlesSignals: false in a process that has its own use for the signals.
     ///   - onReady: called once, with the address and port that are listened on.
-    /// - Throws: `addressInUse` or `address` if it cannot listen there. The ledger is closed then too.
+    /// - Throws: `addressInUse` or `address` if it cannot listen there; the ledger is closed
+    ///   then too.
     public func run(
         handlesSignals: Bool = true,
         onReady: @escaping @Sendable (_ host: String, _ port: Int) -> Void = { _, _ in }
@@ -97,9 +98,10 @@ public final class HoldfastServer: Sendable {
         return .success(())
     }
 
-    /// Begins the orderly end that a signal begins; `run` returns when it is done. Safe to call more
-    /// than once, and before `run`, which then returns at once.
+    /// Begins the orderly end that a signal begins; `run` returns when it is done. Safe to call
+    /// more than once, and before `run`, which then returns at once.
     public func stop() async {
+        isStopping.set()
         let group = phase.withLock { phase -> ServiceGroup? in
             defer { if case .prepared = phase { phase = .stopped } }
             if case .running(let group) = phase { return group }

@@ -54,7 +54,8 @@ enum PrivateFile {
             bytes.append(contentsOf: block.prefix(count))
             guard bytes.count <= byteCountMax else {
                 throw ServerError(
-                    .damaged, "\(path) has more than \(byteCountMax) bytes; restore it from a backup")
+                    .damaged,
+                    "\(path) has more than \(byteCountMax) bytes; restore it from a backup")
             }
         }
     }

@@ -1,10 +1,10 @@
 /// When to look at which concurrency next, in deadline order (ties: project, then lowest number).
 ///
-/// A concurrency has at most one live entry, keyed no later than its deadline. A deadline that moves
-/// later leaves the entry where it is: when the entry comes up, it is put back at the deadline that
-/// holds by then. So a user who vanishes and returns in time costs the schedule nothing, and ten
-/// million waiting users cost nothing until their windows end. Only a deadline that becomes earlier
-/// than the entry adds a second one, and the first is then stale.
+/// A concurrency has at most one live entry, keyed no later than its deadline. A deadline that
+/// moves later leaves the entry where it is: when the entry comes up, it is put back at the
+/// deadline that holds by then. So a user who vanishes and returns in time costs the schedule
+/// nothing, and ten million waiting users cost nothing until their windows end. Only a deadline
+/// that becomes earlier than the entry adds a second one, and the first is then stale.
 struct DeadlineSchedule: Sendable {
     struct Entry: Comparable, Sendable {
         var moment: Microseconds

@@ -213,13 +213,14 @@ extension State {
         if projects[index].inServiceCount < capacity,
             projects[index].numberCount > projects[index].inServiceCount
         {
-            return capacityEvent(.restored, event.project, lowestWithdrawn(after: event), event.time)
+            return capacityEvent(
+                .restored, event.project, lowestWithdrawn(after: event), event.time)
         }
         return nil
     }
 
-    /// The idle concurrency to withdraw next. One withdrawal after another goes down the numbers, so
-    /// lowering by n costs one pass; what just came free above capacity is the only one idle.
+    /// The idle concurrency to withdraw next. One withdrawal after another goes down the numbers,
+    /// so lowering by n costs one pass; what just came free above capacity is the only one idle.
     private func highestIdle(after event: Event) -> Int? {
         let concurrencies = projects[Int(event.project)].concurrencies
         if event.state == .idle { return Int(event.concurrency) }
@@ -273,8 +274,8 @@ extension State {
         if event.kind != .sessionCreated { event.flag = held.record.runsWithoutClient }
     }
 
-    /// Names a concurrency in the event and lets go of it: one that had a session is cleaned for the
-    /// cleanup time, one whose grant had none is idle at once.
+    /// Names a concurrency in the event and lets go of it: one that had a session is cleaned for
+    /// the cleanup time, one whose grant had none is idle at once.
     private func release(
         _ held: Holding, at now: Microseconds, as outcome: Event.Outcome, in event: inout Event
     ) {

@@ -1,6 +1,6 @@
 /// What happened, once and for good. An event concerns at most one user and one concurrency, holds
-/// the input of the action whatever its outcome, and the state it left. Plain numbers of fixed size:
-/// names travel beside it.
+/// the input of the action whatever its outcome, and the state it left. Plain numbers of fixed
+/// size: names travel beside it.
 public struct Event: Equatable, Sendable, BitwiseCopyable {
     /// Kinds are numbered values, never reused.
     public enum Kind: UInt8, Sendable, CaseIterable, BitwiseCopyable {

@@ -3,7 +3,9 @@ extension State {
     /// or out of order. A sound log never has one; a log that somebody rewrote may. Whether the
     /// event is what the rules decide is a question for `verify`.
     public func fault(of event: Event) -> String? {
-        if event.position != position + 1 { return "the event does not follow position \(position)" }
+        if event.position != position + 1 {
+            return "the event does not follow position \(position)"
+        }
         if event.time < time { return "ledger time runs backward" }
         switch event.kind {
         case .userNamed:

@@ -6,7 +6,8 @@ extension State {
     ///
     /// Cost: O(log n) an event; O(1) if nothing is due.
     ///
-    /// - Parameter limit: stop after about that many events, so that a caller can commit in between.
+    /// - Parameter limit: stop after about that many events, so that a caller can commit in
+    /// between.
     /// - Returns: whether everything due is settled.
     @discardableResult
     public mutating func settle(

@@ -49,7 +49,8 @@ enum DirectAction {
 
     private static func refusal(_ named: NamedEvent) -> String {
         switch named.event.outcome {
-        case .noIdle: "refused: project \(named.inputProject) has no idle concurrency; try again later"
+        case .noIdle:
+            "refused: project \(named.inputProject) has no idle concurrency; try again later"
         case .lockTimeout: "refused: \(named.user) holds no concurrency; apply first"
         default: "refused: project \(named.project) wants the session named; add --session ID"
         }

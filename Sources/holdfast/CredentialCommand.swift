@@ -1,5 +1,5 @@
 import ArgumentParser
-import CloudAPI
+import JSON
 import Ledger
 import LedgerServer
 
@@ -89,7 +89,8 @@ struct CredentialCommand: AsyncParsableCommand {
     /// Reading must not create what it reads.
     private static func requireDirectory(_ data: DataOption) throws {
         if try data.directory.content() == .missing {
-            throw LedgerError(.directory, "no directory \(data.path); create one with holdfast project set")
+            throw LedgerError(
+                .directory, "no directory \(data.path); create one with holdfast project set")
         }
     }
 }

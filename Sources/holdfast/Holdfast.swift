@@ -7,8 +7,8 @@ import Ledger
     import Darwin
 #endif
 
-/// The command line. Exit status: 0 done, 1 refused or a check failed, 2 wrong usage. Errors stand on
-/// standard error, one line each.
+/// The command line. Exit status: 0 done, 1 refused or a check failed, 2 wrong usage. Errors stand
+/// on standard error, one line each.
 @main
 struct Holdfast: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

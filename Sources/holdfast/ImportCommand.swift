@@ -37,7 +37,8 @@ struct ImportCommand: ParsableCommand {
         }
         progress.end()
         if report.resumedRowCount > 0, !json.isOn {
-            Terminal.note("\(report.resumedRowCount) of \(report.rowCount) rows were imported before")
+            Terminal.note(
+                "\(report.resumedRowCount) of \(report.rowCount) rows were imported before")
         }
         StatisticsText.print(LedgerStatistics(try LedgerReader(opening: data.path)), json.isOn)
     }

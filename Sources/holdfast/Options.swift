@@ -46,8 +46,9 @@ struct Duration: ExpressibleByArgument {
 
     /// `90s`, `1.5s`, `2h`: the shortest of the forms above.
     static func text(_ time: Microseconds) -> String {
-        for (size, unit) in [(3_600_000_000 as Microseconds, "h"), (60_000_000, "m"), (1_000_000, "s")]
-        where time != 0 && time % size == 0 {
+        for (size, unit) in [
+            (3_600_000_000 as Microseconds, "h"), (60_000_000, "m"), (1_000_000, "s"),
+        ] where time != 0 && time % size == 0 {
             return "\(time / size)\(unit)"
         }
         if time == 0 { return "0s" }
@@ -63,7 +64,8 @@ struct Duration: ExpressibleByArgument {
 struct SettingsOptions: ParsableArguments {
     @Option(
         name: .long,
-        help: ArgumentHelp("How long a vanished client's slot waits (default 90s).", valueName: "TIME"))
+        help: ArgumentHelp(
+            "How long a vanished client's slot waits (default 90s).", valueName: "TIME"))
     var reconnectWindow: Duration?
 
     @Option(

@@ -1,5 +1,5 @@
 import ArgumentParser
-import CloudAPI
+import JSON
 import Ledger
 import ReconnectionRules
 
@@ -57,7 +57,8 @@ struct ProjectCommand: AsyncParsableCommand {
             let content = try data.directory.content()
             if content != .ledger, change.concurrencyCount == nil {
                 throw LedgerError(
-                    .unknownProject, "no ledger at \(data.path) yet; add --concurrencies N to create it")
+                    .unknownProject,
+                    "no ledger at \(data.path) yet; add --concurrencies N to create it")
             }
             if let fault = change.fault { throw LedgerError(.invalid, fault) }
             if content == .ledger, change.concurrencyCount == nil,
@@ -92,9 +93,10 @@ enum ProjectText {
 
     static func text(_ project: ProjectView) -> String {
         let settings = project.settings
-        return "\(project.name): \(project.totalCount) concurrencies, \(project.runningCount) running "
-            + "(\(project.connectedCount) connected, \(project.waitingCount) waiting, "
-            + "\(project.reservedCount) reserved, \(project.recoveringCount) recovering); "
+        return "\(project.name): \(project.totalCount) concurrencies, "
+            + "\(project.runningCount) running (\(project.connectedCount) connected, "
+            + "\(project.waitingCount) waiting, \(project.reservedCount) reserved, "
+            + "\(project.recoveringCount) recovering); "
             + "window \(Duration.text(settings.reconnectWindow)), "
             + "lock \(Duration.text(settings.lockTimeout)), "
             + "cleanup \(Duration.text(settings.cleanupTime))"

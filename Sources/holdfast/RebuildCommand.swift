@@ -1,6 +1,6 @@
 import ArgumentParser
 import Audit
-import CloudAPI
+import JSON
 
 struct RebuildCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -32,8 +32,10 @@ struct RebuildCommand: ParsableCommand {
         } else {
             print(
                 "rebuilt from \(report.eventCount) events, state \(report.stateDigest): "
-                    + (report.isSame ? "the same as the view that stood there" : "the view differed")
-                    + (report.isReplaced ? "" : "; a running process owns the views, left in place"))
+                    + (report.isSame
+                        ? "the same as the view that stood there" : "the view differed")
+                    + (report.isReplaced
+                        ? "" : "; a running process owns the views, left in place"))
         }
         if !report.isSame {
             throw CheckFailed(

@@ -42,7 +42,8 @@ struct Serve: AsyncParsableCommand {
         if anonymous, !configuration.isLoopback {
             throw ServerError(
                 .configuration,
-                "--anonymous goes with a loopback address only; listen on 127.0.0.1, or leave it out")
+                "--anonymous goes with a loopback address only; listen on 127.0.0.1, or leave "
+                    + "it out")
         }
         try listen.check()
         var options = Ledger.Options()
@@ -67,7 +68,8 @@ struct Serve: AsyncParsableCommand {
             handler.logLevel = level
             return handler
         }
-        let server = try HoldfastServer(ledger: ledger, configuration: configuration, logger: logger)
+        let server = try HoldfastServer(
+            ledger: ledger, configuration: configuration, logger: logger)
         if !anonymous, try server.credentials.list().isEmpty {
             let credential = try server.credentials.create()
             Terminal.note(
@@ -82,8 +84,8 @@ struct Serve: AsyncParsableCommand {
     }
 
     private func note(_ host: String, _ port: Int) -> String {
-        "holdfast serve on http://\(Self.authority(host, port)); send the action there (POST / with "
-            + "X-TC-Action), or stop it first"
+        "holdfast serve on http://\(Self.authority(host, port)); send the action there (POST / "
+            + "with X-TC-Action), or stop it first"
     }
 
     private static func authority(_ host: String, _ port: Int) -> String {

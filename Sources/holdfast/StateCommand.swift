@@ -1,6 +1,6 @@
 import ArgumentParser
-import CloudAPI
 import EventLog
+import JSON
 import Ledger
 
 struct StateCommand: ParsableCommand {

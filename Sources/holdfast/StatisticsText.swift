@@ -1,5 +1,5 @@
 import Audit
-import CloudAPI
+import JSON
 import Ledger
 
 /// How counts are printed.

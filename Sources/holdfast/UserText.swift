@@ -1,4 +1,4 @@
-import CloudAPI
+import JSON
 import Ledger
 
 /// How a user is printed.
@@ -34,7 +34,11 @@ enum UserText {
         } else {
             object.null("deadline")
         }
-        if user.session != 0 { object.unsigned("session", user.session) } else { object.null("session") }
+        if user.session != 0 {
+            object.unsigned("session", user.session)
+        } else {
+            object.null("session")
+        }
         object.unsigned("events", user.eventCount)
         object.unsigned("lastPosition", user.lastPosition)
     }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Audit
-import CloudAPI
 import EventLog
+import JSON
 
 struct VerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -16,7 +16,7 @@ import Testing
                 (plain("GET", "/"), "MissingParameter"), (plain("POST", "/"), "AuthFailure"),
                 (plain("PUT", "/"), "UnsupportedProtocol"),
                 (server.signer.post("DestroySession", big), "RequestSizeLimitExceeded"),
-                (server.signer.post("DestroySession", "nonsense"), "InvalidParameter.JsonParseError"),
+                (server.signer.post("DestroySession", "no"), "InvalidParameter.JsonParseError"),
             ]
             for (request, code) in requests {
                 let answer = try await server.ask(request)

@@ -69,11 +69,12 @@ import Testing
             skip.set("Authorization", "SKIP")
             var twoHosts = server.signer.post("ApplyConcurrent", apply)
             twoHosts.headers.append(("Host", "elsewhere"))
+            let oldForm = old.form("GET", "DestroySession", [("UserId", "u")])
             let cases = [
                 (stranger.post("ApplyConcurrent", apply), "AuthFailure.SecretIdNotFound"),
                 (old.post("ApplyConcurrent", apply), "AuthFailure.SignatureExpire"),
                 (early.post("ApplyConcurrent", apply), "AuthFailure.SignatureExpire"),
-                (old.form("GET", "DestroySession", [("UserId", "u")]), "AuthFailure.SignatureExpire"),
+                (oldForm, "AuthFailure.SignatureExpire"),
                 (nobody, "AuthFailure.InvalidAuthorization"),
                 (skip, "AuthFailure.InvalidAuthorization"),
                 (twoHosts, "AuthFailure.InvalidAuthorization"),

@@ -41,10 +41,9 @@ extension LedgerTests {
         @Test func afterAnOrderlyCloseNothingIsReplayed() async throws {
             var head = LogHead.empty
             try await withLedger(scratch, clock) { ledger in
-                #expect(
-                    ledger.recovery
-                        == RecoveryReport(
-                            checkpointPosition: 0, replayedEventCount: 0, rejection: nil))
+                #expect(ledger.recovery.checkpointPosition == 0)
+                #expect(ledger.recovery.replayedEventCount == 0)
+                #expect(ledger.recovery.rejection == nil)
                 try await populate(ledger)
                 head = ledger.head
             }
@@ -115,7 +114,12 @@ extension LedgerTests {
                 mkdir(copy.path + "/" + part, 0o700)
                 // The log first: a checkpoint that is written meanwhile would be ahead of it.
                 let path = part + "/data.mdb"
-                writeBytes(copy.path + "/" + path, readBytes(scratch.path + "/" + path))
+                var bytes = readBytes(scratch.path + "/" + path)
+                // A checkpoint may be on its way.
+                while case let again = readBytes(scratch.path + "/" + path), again != bytes {
+                    bytes = again
+                }
+                writeBytes(copy.path + "/" + path, bytes)
             }
             return copy
         }
@@ -129,7 +133,8 @@ extension LedgerTests {
                 #expect(ledger.recovery.checkpointPosition == 0)
                 #expect(ledger.recovery.replayedEventCount > 60)
                 #expect(ledger.recovery.rejection == nil)
-                #expect(try await ledger.user("u2")?.state == .connected)
+                let user = try await ledger.user("u2")
+                #expect(user?.state == .connected)
             }
             try await withLedger(scratch, clock) { ledger in
                 #expect(ledger.recovery.replayedEventCount == 0, "written anew by the close")
@@ -173,7 +178,8 @@ extension LedgerTests {
             #expect(try self.digest() == digest)
             try await withLedger(scratch, clock) { ledger in
                 #expect(ledger.recovery.checkpointPosition == 0)
-                #expect(try await ledger.user("u2")?.state == .connected)
+                let user = try await ledger.user("u2")
+                #expect(user?.state == .connected)
             }
             try expectSound(scratch)
             try await withLedger(scratch, clock) { ledger in
@@ -204,14 +210,20 @@ extension LedgerTests {
             let handle = try transaction.table(named: table, create: false)
             // The head has key 0, as have the blocks of numbers from 0; the others begin at 1.
             for key in [UInt64(0), 1, 1 << 32, 2] {
-                guard let span = try transaction.get(key, in: handle) else { continue }
-                var bytes = span.withUnsafeBytes { Array($0) }
+                guard var bytes = try Self.value(of: key, handle, transaction) else { continue }
                 change(&bytes)
                 try transaction.put(bytes.span.bytes, forKey: key, in: handle)
                 try transaction.commit()
                 return
             }
             Issue.record("no block in \(table)")
+        }
+
+        private static func value(
+            of key: UInt64, _ table: Table, _ transaction: borrowing WriteTransaction
+        ) throws -> [UInt8]? {
+            guard let span = try transaction.get(key, in: table) else { return nil }
+            return span.withUnsafeBytes { Array($0) }
         }
 
         private func expectRejection(part: String) async throws {

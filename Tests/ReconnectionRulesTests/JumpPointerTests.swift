@@ -4,8 +4,8 @@ import Testing
 /// The jump pointers of a user with thousands of events: where they lead, and that they find any
 /// moment of the past in a few reads.
 @Suite struct JumpPointerTests {
-    /// `a` takes its own session over again and again while `b` does the same half as often, so that
-    /// positions and counts differ. A user's events
+    /// `a` takes its own session over again and again while `b` does the same half as often, so
+    /// that positions and counts differ. A user's events
     /// are 2 µs apart or more.
     private static let crowded: Stage = {
         var stage = Stage()

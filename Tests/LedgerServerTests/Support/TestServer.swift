@@ -1,4 +1,5 @@
 import CloudAPI
+import JSON
 import Ledger
 import LedgerServer
 import Logging
@@ -97,9 +98,8 @@ struct TestServer: Sendable {
 
     /// A project with short windows.
     func makeProject(concurrencies: Int = 2, window: Int = 1) async throws {
-        let answer = try await ask(
-            "ModifyProject",
-            #"{"ProjectId":"cap-1","Concurrencies":\#(concurrencies),"ReconnectTimeout":\#(window)}"#)
+        let settings = #""Concurrencies":\#(concurrencies),"ReconnectTimeout":\#(window)"#
+        let answer = try await ask("ModifyProject", #"{"ProjectId":"cap-1",\#(settings)}"#)
         #expect(answer.code == nil)
     }
 }

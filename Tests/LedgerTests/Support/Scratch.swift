@@ -144,7 +144,8 @@ func eventually(
     return false
 }
 
-/// The seed of a random test: HOLDFAST_SEED, or a fixed one. Printed, so that a failure can be told.
+/// The seed of a random test: HOLDFAST_SEED, or a fixed one. Printed, so that a failure can be
+/// told.
 func seed(_ test: String) -> UInt64 {
     let value = getenv("HOLDFAST_SEED").flatMap { UInt64(String(cString: $0)) } ?? 20_261_123
     print("\(test): seed \(value)")

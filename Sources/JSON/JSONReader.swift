@@ -128,7 +128,7 @@ struct JSONReader {
             if index < text.endIndex, text[index] == 0x2B || text[index] == 0x2D { index += 1 }
             guard skipDigits() > 0 else { throw error(.badNumber) }
         }
-        guard index - start <= Limits.jsonNumberBytesMax else { throw error(.numberOutOfRange) }
+        guard index - start <= JSONValue.numberBytesMax else { throw error(.numberOutOfRange) }
         if isInteger { return try self.integer(integer, isNegative: isNegative) }
         let spelling = String(decoding: text[start..<index], as: UTF8.self)
         guard let value = Double(spelling), value.isFinite else { throw error(.numberOutOfRange) }
@@ -138,7 +138,7 @@ struct JSONReader {
     private func integer(
         _ digits: ArraySlice<UInt8>, isNegative: Bool
     ) throws(JSONError) -> JSONValue {
-        guard let magnitude = decimal(String(decoding: digits, as: UTF8.self)) else {
+        guard let magnitude = UInt64(String(decoding: digits, as: UTF8.self)) else {
             throw error(.numberOutOfRange)
         }
         if !isNegative || magnitude == 0 { return .unsigned(magnitude) }
@@ -223,7 +223,8 @@ struct JSONReader {
     private mutating func fourHexDigits() throws(JSONError) -> UInt32 {
         var value: UInt32 = 0
         for _ in 0..<4 {
-            guard let digit = hexValue(try peek()) else { throw error(.badEscape) }
+            let character = Character(Unicode.Scalar(try peek()))
+            guard let digit = character.hexDigitValue else { throw error(.badEscape) }
             value = value << 4 | UInt32(digit)
             index += 1
         }

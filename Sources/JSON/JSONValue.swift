@@ -13,6 +13,11 @@ public enum JSONValue: Hashable, Sendable {
         }
     }
 
+    /// Nesting of arrays and objects, unless a caller says otherwise.
+    public static let depthMaxDefault = 16
+    /// The text of one number, in bytes.
+    static let numberBytesMax = 64
+
     case null
     case bool(Bool)
     /// An integer without sign, fraction or exponent. "-0" is 0.
@@ -35,14 +40,14 @@ public enum JSONValue: Hashable, Sendable {
     ///
     /// - Complexity: O(bytes).
     public static func parse(
-        _ text: ArraySlice<UInt8>, depthMax: Int = Limits.jsonDepthMax
+        _ text: ArraySlice<UInt8>, depthMax: Int = JSONValue.depthMaxDefault
     ) throws(JSONError) -> JSONValue {
         var reader = JSONReader(text, depthMax: depthMax)
         return try reader.document()
     }
 
     public static func parse(
-        _ text: [UInt8], depthMax: Int = Limits.jsonDepthMax
+        _ text: [UInt8], depthMax: Int = JSONValue.depthMaxDefault
     ) throws(JSONError) -> JSONValue {
         try parse(text[...], depthMax: depthMax)
     }

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import CloudAPI
+@testable import JSON
 
 private func read(_ text: String) -> Result<JSONValue, JSONError> {
     read(Array(text.utf8))
