@@ -85,6 +85,8 @@ let package = Package(
             name: "LMDBTests", dependencies: ["LMDB"], exclude: ["MustNotCompile"],
             swiftSettings: strict + [.enableExperimentalFeature("Lifetimes")]),
         .testTarget(name: "CloudAPITests", dependencies: ["CloudAPI", "JSON", crypto], swiftSettings: strict),
+        // The binary as scripts use it; they run the one that was built beside the tests.
+        .testTarget(name: "CommandLineTests", dependencies: ["holdfast"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
         .testTarget(
             name: "LedgerServerTests",

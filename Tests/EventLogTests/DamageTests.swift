@@ -132,7 +132,9 @@ import Testing
                 case .newerFormat where offset == 4 || offset == 5:
                     // A flipped version number cannot be told from a newer one.
                     #expect(error!.message.contains("position \(range.lowerBound)"))
-                default: Issue.record("batch \(index), byte \(offset): \(error?.message ?? "nothing")")
+                default:
+                    let found = error?.message ?? "nothing is found"
+                    Issue.record("batch \(index), byte \(offset): \(found)")
                 }
             }
         }

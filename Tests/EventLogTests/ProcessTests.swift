@@ -41,7 +41,8 @@ import Testing
         let path = scratch.path
         try makeLog(in: path, [3, 60, 1, 200, 2, 30])
         let seed = SeededGenerator.announced(71, for: "flipped pages")
-        await #expect(processExitsWith: .success) { [path = path as String, seed = seed as UInt64] in
+        await #expect(processExitsWith: .success) {
+            [path = path as String, seed = seed as UInt64] in
             let whole = Files.read(path + "/data.mdb")
             let expected = try EventLog(directory: path, mode: .readOnly).allEvents()
             var generator = SeededGenerator(seed: seed)
@@ -49,7 +50,8 @@ import Testing
             for _ in 0 ..< 300 {
                 var changed = whole
                 let page = generator.below(whole.count / 4096)
-                let offset = 4096 * page + generator.below(Bool.random(using: &generator) ? 200 : 4096)
+                let isHeader = Bool.random(using: &generator)
+                let offset = 4096 * page + generator.below(isHeader ? 200 : 4096)
                 changed[offset] ^= UInt8.random(in: 1 ... 255, using: &generator)
                 Files.write(changed, to: path + "/data.mdb")
                 do {

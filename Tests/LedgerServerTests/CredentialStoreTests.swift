@@ -1,4 +1,5 @@
 import CloudAPI
+import JSON
 import Ledger
 import LedgerServer
 import Testing

@@ -1,5 +1,6 @@
 import CloudAPI
 import EventLog
+import JSON
 import Ledger
 import LedgerServer
 import Testing

@@ -21,7 +21,8 @@ extension LedgerTests {
             let users = 9
             let watching = Task {
                 var lateness: [Microseconds] = []
-                for try await event in ledger.events(after: 0) where event.event.kind == .repossessed {
+                for try await event in ledger.events(after: 0)
+                where event.event.kind == .repossessed {
                     #expect(event.event.outcome == .windowExpired)
                     lateness.append(LedgerClock.system.wall() - event.event.time)
                     if lateness.count == users { break }
@@ -75,7 +76,8 @@ extension LedgerTests {
                     ofConcurrency: first.concurrency, inProject: "demo", limit: 2)
                 #expect(events.map(\.event.kind) == [.recovered, .repossessed])
                 #expect(
-                    events.map { $0.event.time - ManualClock.start } == [.seconds(100), .seconds(90)])
+                    events.map { $0.event.time - ManualClock.start }
+                        == [.seconds(100), .seconds(90)])
                 let head = ledger.head
                 #expect(head.time == ManualClock.start + .seconds(100))
             }
@@ -117,7 +119,7 @@ extension LedgerTests {
         }
 
         /// The first deadline is found without looking at the others.
-        @Test func aHundredThousandWaitingCostADeadlineNothing() async throws {
+        @Test func veryManyWaitingCostADeadlineNothing() async throws {
             func settleCost(waiting count: Int) async throws -> Double {
                 let scratch = try Scratch()
                 let clock = ManualClock()
@@ -141,7 +143,8 @@ extension LedgerTests {
                     clock.advance(by: .seconds(60))
                     _ = try await ledger.status()
                     // 64 that are due one after the other, in a window of their own.
-                    try await ledger.modifyProject("many", ProjectChange(reconnectWindow: .seconds(1)))
+                    try await ledger.modifyProject(
+                        "many", ProjectChange(reconnectWindow: .seconds(1)))
                     for user in 0 ..< 64 {
                         _ = try await ledger.performAll([
                             .apply(user: "v\(user)", project: "many"),
@@ -165,14 +168,20 @@ extension LedgerTests {
                 }
             }
             let few = try await settleCost(waiting: 100)
-            let many = try await settleCost(waiting: 100_000)
-            print("settling one deadline, µs with its commit: \(few) of 100, \(many) of 100,000")
+            // Without optimisation it takes long to bring them there.
+            #if DEBUG
+                let count = environmentNumber("HOLDFAST_WAITING", default: 20_000)
+            #else
+                let count = environmentNumber("HOLDFAST_WAITING", default: 100_000)
+            #endif
+            let many = try await settleCost(waiting: count)
+            print("settling one deadline, µs with its commit: \(few) of 100, \(many) of \(count)")
             #expect(many < 3 * few + 2_000)
         }
 
         /// Very many deadlines at one moment are cut into batches, and nobody is skipped.
         @Test func manyDeadlinesAtOnceAreAllSettled() async throws {
-            let count = 40_000
+            let count = 20_000
             try await withLedger(scratch, clock) { ledger in
                 try await ledger.modifyProject(
                     "demo", ProjectChange(concurrencyCount: UInt32(count)))
@@ -183,7 +192,7 @@ extension LedgerTests {
                 let status = try await ledger.status()
                 #expect(status.counters.repossessed == UInt64(count))
                 #expect(status.counters.heldNow == 0)
-                #expect(ledger.currentMetrics.commitCount == commits + 3)
+                #expect(ledger.currentMetrics.commitCount == commits + 2)
                 #expect(ledger.head.position == UInt64(3 * count + 2))
             }
             try expectSound(scratch)
@@ -197,7 +206,8 @@ extension LedgerTests {
             try await Task.sleep(for: .milliseconds(20))
             try await ledger.modifyProject("near", Self.oneSecond)
             let deadline = try await ledger.apply(user: "near", project: "near").event.deadline
-            for try await event in ledger.events(after: 0) where event.event.kind == .repossessed {
+            for try await event in ledger.events(after: 0)
+                where event.event.kind == .repossessed {
                 #expect(event.user == "near")
                 #expect(event.event.time == deadline)
                 #expect(LedgerClock.system.wall() - deadline < 1_000_000)

@@ -98,7 +98,9 @@ extension LedgerTests {
                     group.addTask { try await ledger.apply(user: "first", project: "demo") }
                     #expect(await eventually { faults.isHolding })
                     for caller in 0 ..< 50 {
-                        group.addTask { try await ledger.apply(user: "u\(caller)", project: "demo") }
+                        group.addTask {
+                            try await ledger.apply(user: "u\(caller)", project: "demo")
+                        }
                     }
                     try await Task.sleep(for: .milliseconds(60))
                     faults.release(.sync)
@@ -178,7 +180,9 @@ extension LedgerTests {
             try expectSound(scratch)
         }
 
-        private func isFree() throws -> Bool { try LedgerReader(opening: scratch.path).head.position > 0 }
+        private func isFree() throws -> Bool {
+            try LedgerReader(opening: scratch.path).head.position > 0
+        }
 
         /// The last commit of an orderly end can fail as well: close() must still return.
         @Test func aFailureWhileClosingIsTold() async throws {

@@ -46,7 +46,9 @@ extension LedgerTests {
                 #expect(unanswered.count { $0.event.kind == .userNamed } == callers)
                 #expect(unanswered.count == callers + 2, "and the project's two")
                 let commits = after.commitCount - before.commitCount
-                print("group commit: \(commands) commands of \(callers) callers, \(commits) commits")
+                print(
+                    "group commit: \(commands) commands of \(callers) callers, "
+                        + "\(commits) commits")
                 #expect(commits * 8 < UInt64(commands))
                 #expect(after.batchSizes.reduce(0, +) == after.commitCount)
             }

@@ -48,7 +48,7 @@ extension LedgerTests {
                 do {
                     _ = try Ledger(opening: path)
                     exit(2)
-                } catch {
+                } catch let error as LedgerError {
                     guard error.code == .owned, error.message.contains(owner) else { exit(3) }
                 }
             }

@@ -117,7 +117,10 @@ extension LedgerTests {
                 #expect(view.runningCount == 4)
                 #expect(view.idleCount == 1)
                 #expect(
-                    [view.reservedCount, view.connectedCount, view.waitingCount, view.recoveringCount]
+                    [
+                        view.reservedCount, view.connectedCount, view.waitingCount,
+                        view.recoveringCount,
+                    ]
                         == [1, 1, 1, 1])
                 #expect(try await ledger.projects().map(\.name) == ["demo", "other"])
                 let waiting = try #require(try await ledger.user("wai"))

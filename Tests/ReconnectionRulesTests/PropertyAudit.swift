@@ -233,6 +233,23 @@ enum PropertyAudit {
                 throw fail("user \(index) is on \(holders[index]) concurrencies")
             }
         }
+        try compareSlots(state, model, step)
+        if let next = model.runningDeadlines.first {
+            guard let known = state.nextDeadline, known <= next else {
+                throw fail("a deadline at \(next), but the next is said to be later or none")
+            }
+        }
+        if state.position != model.position || state.time != model.time {
+            throw fail("stands at \(state.position), \(state.time)")
+        }
+    }
+
+    /// Each concurrency's record against the model's slot.
+    private static func compareSlots(
+        _ state: State, _ model: LedgerModel, _ step: Scenario.Step
+    ) throws(Discrepancy) {
+        func fail(_ reason: String) -> Discrepancy { Discrepancy("after \(step): \(reason)") }
+
         for slot in model.slots {
             let known = state.projects[Int(slot.project)].concurrencies
             guard Int(slot.number) < known.count else { throw fail("\(slot) does not exist") }
@@ -249,14 +266,6 @@ enum PropertyAudit {
             {
                 throw fail("\(record), the model has \(slot)")
             }
-        }
-        if let next = model.runningDeadlines.first {
-            guard let known = state.nextDeadline, known <= next else {
-                throw fail("a deadline at \(next), but the next is said to be later or none")
-            }
-        }
-        if state.position != model.position || state.time != model.time {
-            throw fail("stands at \(state.position), \(state.time)")
         }
     }
 

@@ -17,7 +17,9 @@ enum Workload {
         default:
             var change = ProjectChange(concurrencyCount: UInt32(random.below(12)))
             if random.chance(1, in: 3) { change.cleanupTime = .seconds(Int64(random.below(5))) }
-            if random.chance(1, in: 4) { change.reconnectWindow = .seconds(Int64(random.within(1 ... 60))) }
+            if random.chance(1, in: 4) {
+                change.reconnectWindow = .seconds(Int64(random.within(1 ... 60)))
+            }
             if random.chance(1, in: 6) { change.requiresSessionName = random.chance(1, in: 2) }
             return .modifyProject(project(&random), change)
         }

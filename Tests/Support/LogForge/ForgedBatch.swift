@@ -58,7 +58,45 @@ public struct ForgedBatch: Equatable, Sendable {
         position >= firstPosition && position <= lastPosition
     }
 
+    // MARK: - Taking events out
+
+    /// Takes the batch's last event out, which must bind no name. Needs sealing.
+    public mutating func removeLast() { remove(lastPosition) }
+
+    mutating func remove(_ position: UInt64) {
+        let offset = record(of: position)
+        let removed = UInt32(position - firstPosition)
+        var text = textOffset
+        while text < textOffset + textByteCount {
+            let index: UInt32 = number(at: text)
+            precondition(index != removed, "the event binds a name")
+            if index > removed { set(index - 1, at: text) }
+            text += 6 + Int(number(at: text + 4, as: UInt16.self))
+        }
+        bytes.removeSubrange(offset ..< offset + Self.recordByteCount)
+        set(UInt32(eventCount - 1), at: 16)
+        if eventCount > 0 { sealTimes() }
+    }
+
+    /// Takes what points past a position one back. Of projectModified these fields are settings.
+    mutating func renumber(after position: UInt64) {
+        for index in 0 ..< eventCount {
+            let offset = Self.headerByteCount + Self.recordByteCount * index
+            let isSettings = bytes[offset] == 3
+            for field in isSettings ? [64] : [40, 48, 56, 64, 72] {
+                let value: UInt64 = number(at: offset + field)
+                if value > position { set(value - 1, at: offset + field) }
+            }
+        }
+    }
+
     // MARK: - Making it whole again
+
+    /// Sets the header's times to those of the events.
+    public mutating func sealTimes() {
+        set(number(at: record(of: firstPosition) + 24, as: Int64.self), at: 32)
+        set(number(at: record(of: lastPosition) + 24, as: Int64.self), at: 40)
+    }
 
     /// Sets every record's check word to what the form asks for.
     public mutating func sealRecords() {
@@ -100,6 +138,22 @@ extension [ForgedBatch] {
             self[index].sealHash()
             previous = self[index].hash
         }
+    }
+
+    /// Takes one event out and moves all that follow up by one, back-pointers and sessions too, as
+    /// somebody would who wants it never to have been. Seals everything.
+    public mutating func drop(_ position: UInt64) {
+        let index = index(holding: position)
+        self[index].remove(position)
+        if self[index].eventCount == 0 { remove(at: index) }
+        for index in indices {
+            if self[index].firstPosition > position {
+                self[index].key -= 1
+                self[index].set(self[index].firstPosition - 1, at: 8)
+            }
+            self[index].renumber(after: position)
+        }
+        sealAll()
     }
 
     /// The index of the batch that holds a position.

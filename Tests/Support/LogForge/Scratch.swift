@@ -5,7 +5,8 @@ public final class ScratchDirectory: Sendable {
     public let path: String
 
     public init(_ name: String = "holdfast-tests") {
-        var template = Array("\(FileManager.default.temporaryDirectory.path)/\(name)-XXXXXX".utf8CString)
+        let parent = FileManager.default.temporaryDirectory.path
+        var template = Array("\(parent)/\(name)-XXXXXX".utf8CString)
         precondition(template.withUnsafeMutableBufferPointer { mkdtemp($0.baseAddress!) != nil })
         path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
     }
@@ -48,9 +49,8 @@ public enum Files {
     /// Every file below a directory with its content, by relative path.
     public static func all(below path: String) -> [String: [UInt8]] {
         var found: [String: [UInt8]] = [:]
-        for name in FileManager.default.enumerator(atPath: path)?.compactMap({ $0 as? String }) ?? [] {
-            found[name] = read(path + "/" + name)
-        }
+        guard let names = FileManager.default.enumerator(atPath: path) else { return found }
+        while let name = names.nextObject() as? String { found[name] = read(path + "/" + name) }
         return found
     }
 }
