@@ -84,7 +84,9 @@ let package = Package(
         .testTarget(
             name: "LMDBTests", dependencies: ["LMDB"], exclude: ["MustNotCompile"],
             swiftSettings: strict + [.enableExperimentalFeature("Lifetimes")]),
-        .testTarget(name: "CloudAPITests", dependencies: ["CloudAPI", "JSON", crypto], swiftSettings: strict),
+        .testTarget(
+            name: "CloudAPITests", dependencies: ["CloudAPI", "JSON", crypto],
+            swiftSettings: strict),
         // The binary as scripts use it; they run the one that was built beside the tests.
         .testTarget(name: "CommandLineTests", dependencies: ["holdfast"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
@@ -95,6 +97,29 @@ let package = Package(
                 crypto, logging,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        // Writes and rewrites logs byte by byte, knowing nothing of EventLog.
+        .target(
+            name: "LogForge", dependencies: ["LMDB", crypto], path: "Tests/Support/LogForge",
+            swiftSettings: strict),
+        // Counts and fails system calls beneath LMDB.
+        .target(name: "CFaults", path: "Tests/Support/CFaults"),
+        .testTarget(
+            name: "EventLogTests",
+            dependencies: ["EventLog", "LMDB", "LogForge", "ReconnectionRules", crypto],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LedgerTests",
+            dependencies: [
+                "Audit", "CFaults", "EventLog", "LMDB", "Ledger", "LedgerModel",
+                "ReconnectionRules",
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "AuditTests",
+            dependencies: [
+                "Audit", "EventLog", "LMDB", "Ledger", "LogForge", "ReconnectionRules", crypto,
             ],
             swiftSettings: strict),
         .testTarget(

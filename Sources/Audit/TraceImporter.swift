@@ -55,6 +55,10 @@ public struct TraceImporter {
         var rowCount: UInt64 = resumed
         try trace.forEachRow { row, number, byteOffset in
             guard UInt64(number) > resumed else { return }
+            // A row may find so much due that it fills batches of its own.
+            try core.settle(
+                at: row.time, wallOffset: nil,
+                origin: rowCount > 0 ? BatchOrigin(source: trace.digest, rowCount: rowCount) : nil)
             try play(row, core)
             rowCount = UInt64(number)
             if number % Self.rowCountPerBatch == 0 || core.isBatchFull {
@@ -72,7 +76,6 @@ public struct TraceImporter {
     // MARK: - Playing
 
     private mutating func play(_ row: TraceRow, _ core: LedgerCore) throws {
-        try core.settle(at: row.time, wallOffset: nil)
         let connection = Connection(user: row.user, connection: row.connection)
         // A connection that was never started names a session that never was.
         let session = sessions[connection] ?? 0

@@ -113,6 +113,22 @@ public final class Ledger: Sendable {
         }
     }
 
+    /// Total and Running of a project, or of all of them; nil if there is no project of that name.
+    /// Cost: constant for each project.
+    public func concurrentCount(
+        inProject name: String? = nil
+    ) async throws(LedgerError) -> ConcurrentCount? {
+        try await look { core in
+            guard let name else {
+                return core.state.projects.dropFirst().reduce(into: ConcurrentCount()) { $0.add($1) }
+            }
+            guard let number = core.projects.number(of: name) else { return nil }
+            var count = ConcurrentCount()
+            count.add(core.state.projects[Int(number)])
+            return count
+        }
+    }
+
     /// Head, counters and the engine's own figures.
     public func status() async throws(LedgerError) -> LedgerStatus {
         try await look { core in

@@ -42,11 +42,13 @@ package final class LedgerCore {
     // MARK: - Deciding
 
     /// Settles what is due at `now`, committing in between if it is very much.
-    package func settle(at now: Microseconds, wallOffset: Microseconds?) throws(LedgerError) {
+    package func settle(
+        at now: Microseconds, wallOffset: Microseconds?, origin: BatchOrigin? = nil
+    ) throws(LedgerError) {
         var isDone = false
         while !isDone {
             isDone = state.settle(at: now, limit: LogFormat.batchEventCountMax) { record($0) }
-            if !isDone { try commit(wallOffset: wallOffset) }
+            if !isDone { try commit(wallOffset: wallOffset, origin: origin) }
         }
     }
 

@@ -33,6 +33,10 @@ final class ViewStore: Sendable {
         if !isReadOnly { try directory.createSubdirectory(directory.views) }
         var options = Environment.Options()
         options.isReadOnly = isReadOnly
+        // LMDB trusts its pages: damage must be found before it trips over it.
+        if access(directory.views + "/data.mdb", F_OK) == 0 {
+            _ = try PageCheck.check(directory: directory.views)
+        }
         environment = try Environment(directory: directory.views, options: options)
         if !isReadOnly {
             var transaction = try WriteTransaction(environment)
@@ -163,6 +167,7 @@ final class ViewStore: Sendable {
         writer.write(UInt64(view.state.projects.count))
         writer.write(UInt64(view.users.count))
         writer.write(UInt64(view.projects.count))
+        writer.write(UInt64(view.state.jumpStacks.count))
         ViewCodec.write(view.state.counters, to: &writer)
         return block(.head, headKey, writer)
     }
@@ -194,12 +199,10 @@ final class ViewStore: Sendable {
     ) throws -> RecoveredView? {
         var head: Head?
         try Self.forEachBlock(.head, transaction) { _, reader in head = Self.readHead(&reader) }
-        guard let (start, userCount, projectCount, userNameCount, projectNameCount) = head else {
-            return nil
-        }
-        var view = start
+        guard let head else { return nil }
+        var view = head.view
         var users: [UserRecord] = []
-        users.reserveCapacity(userCount)
+        users.reserveCapacity(head.userCount)
         var isWhole = try Self.forEachBlock(.users, transaction) { _, reader in
             while !reader.isAtEnd, !reader.isExhausted {
                 users.append(ViewCodec.readUser(&reader))
@@ -228,8 +231,10 @@ final class ViewStore: Sendable {
         }
         isWhole = try isWhole && Self.readNames(.userNames, transaction, into: &view.users)
         isWhole = try isWhole && Self.readNames(.projectNames, transaction, into: &view.projects)
-        guard isWhole, users.count == userCount, projects.count == projectCount,
-            view.users.count == userNameCount, view.projects.count == projectNameCount,
+        guard isWhole, users.count == head.userCount, projects.count == head.projectCount,
+            view.users.count == head.userNameCount,
+            view.projects.count == head.projectNameCount,
+            jumpStacks.count == head.jumpStackCount,
             zip(projects, numberCounts).dropFirst().allSatisfy({
                 $0.concurrencies.count == Int($1) + 1
             })
@@ -241,9 +246,15 @@ final class ViewStore: Sendable {
         return view
     }
 
-    private typealias Head = (
-        view: RecoveredView, userCount: Int, projectCount: Int, userNames: Int, projectNames: Int
-    )
+    /// What the head block says: where the view stands, and how much of each there has to be.
+    private struct Head {
+        var view: RecoveredView
+        var userCount: Int
+        var projectCount: Int
+        var userNameCount: Int
+        var projectNameCount: Int
+        var jumpStackCount: Int
+    }
 
     private static func readHead(_ reader: inout ByteReader) -> Head? {
         guard reader.read(UInt64.self) == ViewCodec.schemaVersion else { return nil }
@@ -252,7 +263,7 @@ final class ViewStore: Sendable {
         let hashBytes = reader.read(byteCount: 32)
         guard hashBytes.count == 32 else { return nil }
         let lastOfLedger: Position = reader.read()
-        let counts = (0 ..< 4).map { _ in Int(truncatingIfNeeded: reader.read(UInt64.self)) }
+        let counts = (0 ..< 5).map { _ in Int(truncatingIfNeeded: reader.read(UInt64.self)) }
         let counters = ViewCodec.readCounters(&reader)
         guard reader.isAtEnd, !reader.isExhausted else { return nil }
         var view = RecoveredView()
@@ -260,7 +271,9 @@ final class ViewStore: Sendable {
         view.state = State(
             users: [UserRecord()], projects: [], jumpStacks: [:], counters: counters,
             position: position, time: time, lastOfLedger: lastOfLedger)
-        return (view, counts[0], counts[1], counts[2], counts[3])
+        return Head(
+            view: view, userCount: counts[0], projectCount: counts[1], userNameCount: counts[2],
+            projectNameCount: counts[3], jumpStackCount: counts[4])
     }
 
     private static func readNames(

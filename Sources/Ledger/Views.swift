@@ -40,6 +40,19 @@ public struct ProjectView: Sendable, Equatable {
     public var totalCount: UInt32 { settings.concurrencyCount }
 }
 
+/// How many concurrencies there are and how many of them are not idle.
+public struct ConcurrentCount: Sendable, Equatable {
+    /// "Total": the capacity set.
+    public var total: UInt64 = 0
+    /// "Running": reserved, connected, waiting and recovering.
+    public var running: UInt64 = 0
+
+    mutating func add(_ project: ProjectRecord) {
+        total += UInt64(project.settings.concurrencyCount)
+        running += UInt64(project.runningCount)
+    }
+}
+
 /// The ledger as a whole, as of the answer.
 public struct LedgerStatus: Sendable, Equatable {
     public var head: LogHead

@@ -72,27 +72,13 @@ extension CloudEndpoint {
     private func count(
         _ input: CloudAction.DescribeConcurrentCount
     ) async throws(CloudError) -> Success {
-        var total: UInt64 = 0
-        var running: UInt64 = 0
-        if let projectId = input.projectId {
-            let project = try await ask { () async throws(LedgerError) in
-                try await ledger.project(projectId)
-            }
-            guard let project else { throw Self.unknownProject }
-            total = UInt64(project.totalCount)
-            running = UInt64(project.runningCount)
-        } else {
-            let projects = try await ask { () async throws(LedgerError) in
-                try await ledger.projects()
-            }
-            for project in projects {
-                total += UInt64(project.totalCount)
-                running += UInt64(project.runningCount)
-            }
+        let count = try await ask { () async throws(LedgerError) in
+            try await ledger.concurrentCount(inProject: input.projectId)
         }
+        guard let count else { throw Self.unknownProject }
         return Success(code: "ok") { fields in
-            fields.unsigned("Total", total)
-            fields.unsigned("Running", running)
+            fields.unsigned("Total", count.total)
+            fields.unsigned("Running", count.running)
         }
     }
 

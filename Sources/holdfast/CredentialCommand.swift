@@ -1,4 +1,5 @@
 import ArgumentParser
+import CloudAPI
 import JSON
 import Ledger
 import LedgerServer
@@ -14,7 +15,7 @@ struct CredentialCommand: AsyncParsableCommand {
             EXAMPLE
               holdfast credential create --label "render host 7" --data ./ledger
             """,
-        subcommands: [Create.self, List.self, Disable.self])
+        subcommands: [Create.self, List.self, Disable.self, SessionKey.self])
 
     struct Create: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -83,6 +84,26 @@ struct CredentialCommand: AsyncParsableCommand {
             try CredentialCommand.requireDirectory(data)
             let entry = try CredentialStore(data.directory).disable(number: number)
             print("credential \(entry.number) (\(entry.secretId)) is disabled")
+        }
+    }
+
+    struct SessionKey: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "session-key",
+            abstract: "Print the public key that ServerSession tokens are verified with.",
+            discussion: """
+                Ed25519, in hexadecimal: what a render host needs to trust a token without calling
+                back.
+
+                EXAMPLE
+                  holdfast credential session-key --data ./ledger
+                """)
+
+        @OptionGroup var data: DataOption
+
+        func run() throws {
+            try CredentialCommand.requireDirectory(data)
+            print(try ServerSessionKey(data.directory).publicKeyText)
         }
     }
 

@@ -46,69 +46,63 @@ import Testing
     /// Each flip in the views is noticed, and the view rebuilt from the log, or changes nothing.
     @Test func noFlipInTheViewsLeadsToAWrongAnswer() async throws {
         let seed = SeededGenerator.announced(2_027, for: "flips in views/data.mdb")
-        // Views are opened without a look at their pages: SIGBUS, SIGSEGV.
-        await withKnownIssue("LMDB trips over damaged views", isIntermittent: true) {
-            await #expect(processExitsWith: .success) { [seed = seed as UInt64] in
-                let scratch = ScratchDirectory()
-                let story = try Story(in: scratch("data"))
-                let path = story.directory.views + "/data.mdb"
-                let whole = Files.read(path)
-                let expected = try LedgerReader(opening: story.directory.path).answers
-                try #require(!expected.jumpStacks.isEmpty)
-                var generator = SeededGenerator(seed: seed)
-                var rejectedCount = 0
-                for _ in 0 ..< 500 {
-                    var changed = whole
-                    let page = generator.below(whole.count / 4096)
-                    let isHeader = Bool.random(using: &generator)
-                    let offset = 4096 * page + generator.below(isHeader ? 100 : 4096)
-                    changed[offset] ^= UInt8.random(in: 1 ... 255, using: &generator)
-                    Files.write(changed, to: path)
-                    print("flip at \(offset) to \(changed[offset])")
-                    do {
-                        let reader = try LedgerReader(opening: story.directory.path)
-                        try #require(reader.answers == expected, "flip at \(offset)")
-                        if reader.recovery.checkpointPosition == 0 { rejectedCount += 1 }
-                    } catch is LedgerError { rejectedCount += 1 }
-                }
-                print("\(rejectedCount) checkpoints rejected")
-                try #require(rejectedCount > 20)
+        await #expect(processExitsWith: .success) { [seed = seed as UInt64] in
+            let scratch = ScratchDirectory()
+            let story = try Story(in: scratch("data"))
+            let path = story.directory.views + "/data.mdb"
+            let whole = Files.read(path)
+            let expected = try LedgerReader(opening: story.directory.path).answers
+            try #require(!expected.jumpStacks.isEmpty)
+            var generator = SeededGenerator(seed: seed)
+            var rejectedCount = 0
+            for _ in 0 ..< 500 {
+                var changed = whole
+                let page = generator.below(whole.count / 4096)
+                let isHeader = Bool.random(using: &generator)
+                let offset = 4096 * page + generator.below(isHeader ? 100 : 4096)
+                changed[offset] ^= UInt8.random(in: 1 ... 255, using: &generator)
+                Files.write(changed, to: path)
+                print("flip at \(offset) to \(changed[offset])")
+                do {
+                    let reader = try LedgerReader(opening: story.directory.path)
+                    try #require(reader.answers == expected, "flip at \(offset)")
+                    if reader.recovery.checkpointPosition == 0 { rejectedCount += 1 }
+                } catch is LedgerError { rejectedCount += 1 }
             }
+            print("\(rejectedCount) checkpoints rejected")
+            try #require(rejectedCount > 20)
         }
     }
 
     /// A writer that opens over damaged views carries on with a sound ledger.
     @Test func aWriterOverDamagedViewsCarriesOn() async throws {
         let seed = SeededGenerator.announced(2_028, for: "writer over flips in views/data.mdb")
-        // Views are opened and written without a look at their pages: SIGBUS, SIGSEGV.
-        await withKnownIssue("LMDB trips over damaged views", isIntermittent: true) {
-            await #expect(processExitsWith: .success) { [seed = seed as UInt64] in
-                let scratch = ScratchDirectory()
-                let story = try Story(in: scratch("data"))
-                let path = story.directory.views + "/data.mdb"
-                let whole = Files.read(path)
-                var generator = SeededGenerator(seed: seed)
-                var now = story.events.last!.time
-                for round in 0 ..< 150 {
-                    var changed = whole
-                    let page = generator.below(whole.count / 4096)
-                    let offset = 4096 * page + generator.below(200)
-                    changed[offset] ^= UInt8.random(in: 1 ... 255, using: &generator)
-                    Files.write(changed, to: path)
-                    print("flip at \(offset) to \(changed[offset])")
-                    do {
-                        let ledger = try WritableLedger(
-                            opening: story.directory, options: Ledger.Options())
-                        now += .seconds(1)
-                        try ledger.core.settle(at: now, wallOffset: nil)
-                        let user = "user-\(round % 5)"
-                        try ledger.core.perform(
-                            .apply(user: user, project: "alpha"), at: now, by: .library)
-                        try ledger.core.commit(wallOffset: nil)
-                        ledger.core.checkpointNow()
-                    }
-                    try #require(verifyError(story.directory)?.message == nil, "flip at \(offset)")
+        await #expect(processExitsWith: .success) { [seed = seed as UInt64] in
+            let scratch = ScratchDirectory()
+            let story = try Story(in: scratch("data"))
+            let path = story.directory.views + "/data.mdb"
+            let whole = Files.read(path)
+            var generator = SeededGenerator(seed: seed)
+            var now = story.events.last!.time
+            for round in 0 ..< 150 {
+                var changed = whole
+                let page = generator.below(whole.count / 4096)
+                let offset = 4096 * page + generator.below(200)
+                changed[offset] ^= UInt8.random(in: 1 ... 255, using: &generator)
+                Files.write(changed, to: path)
+                print("flip at \(offset) to \(changed[offset])")
+                do {
+                    let ledger = try WritableLedger(
+                        opening: story.directory, options: Ledger.Options())
+                    now += .seconds(1)
+                    try ledger.core.settle(at: now, wallOffset: nil)
+                    let user = "user-\(round % 5)"
+                    try ledger.core.perform(
+                        .apply(user: user, project: "alpha"), at: now, by: .library)
+                    try ledger.core.commit(wallOffset: nil)
+                    ledger.core.checkpointNow()
                 }
+                try #require(verifyError(story.directory)?.message == nil, "flip at \(offset)")
             }
         }
     }

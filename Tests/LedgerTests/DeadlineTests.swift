@@ -153,18 +153,17 @@ extension LedgerTests {
                         clock.advance(by: 1_000)
                     }
                     clock.advance(by: .seconds(1) - 64_000)
-                    var lengths: [Duration] = []
+                    // Processor time: what else runs on the machine is no part of it.
+                    let start = processorMicroseconds()
                     for _ in 0 ..< 64 {
-                        let start = ContinuousClock.now
                         _ = try await ledger.user("v1")
-                        lengths.append(ContinuousClock.now - start)
                         clock.advance(by: 1_000)
                     }
+                    let length = processorMicroseconds() - start
                     let status = try await ledger.status()
                     #expect(status.counters.repossessed == 64)
                     #expect(status.counters.waitingNow == UInt64(count))
-                    let median = lengths.sorted()[32]
-                    return Double(median.components.attoseconds) / 1e12
+                    return length / 64
                 }
             }
             let few = try await settleCost(waiting: 100)
@@ -175,8 +174,9 @@ extension LedgerTests {
                 let count = environmentNumber("HOLDFAST_WAITING", default: 100_000)
             #endif
             let many = try await settleCost(waiting: count)
-            print("settling one deadline, µs with its commit: \(few) of 100, \(many) of \(count)")
-            #expect(many < 3 * few + 2_000)
+            print("settling one deadline with its commit, µs of processor time: \(few) of 100, "
+                + "\(many) of \(count)")
+            #expect(many < 3 * few + 500)
         }
 
         /// Very many deadlines at one moment are cut into batches, and nobody is skipped.

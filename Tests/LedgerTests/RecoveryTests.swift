@@ -358,25 +358,35 @@ extension LedgerTests {
         }
 
         @Test func aTornSignOfLifeLeavesTheOther() async throws {
+            let path = scratch.directory.signOfLife
+            var bytes: [UInt8] = []
             try await withLedger(scratch, clock) { ledger in
                 try await ledger.modifyProject("demo", ProjectChange(concurrencyCount: 1))
                 try await ledger.apply(user: "ann", project: "demo")
-                for _ in 0 ..< 2 {
+                for seconds in [2, 4] as [Int64] {
                     clock.advance(by: .seconds(2))
                     _ = try await ledger.status()
+                    let moment = UInt64(ManualClock.start + .seconds(seconds))
+                    #expect(
+                        await eventually {
+                            bytes = readBytes(path)
+                            return bytes.count >= 24 && newestSign(bytes).moment == moment
+                        })
                 }
-                // The end writes the third, over the first.
-                clock.advance(by: .seconds(2))
             }
-            var bytes = readBytes(scratch.directory.signOfLife)
-            let newest = [0, 512].max { word(bytes, $0 + 8) < word(bytes, $1 + 8) }!
-            bytes[newest + 9] ^= 0xFF
-            writeBytes(scratch.directory.signOfLife, bytes)
+            // As after a power cut that tore the newer of the two.
+            bytes[newestSign(bytes).offset + 9] ^= 0xFF
+            writeBytes(path, bytes)
             clock.advance(by: .seconds(50))
             try await withLedger(scratch, clock) { ledger in
                 let opened = try #require(try await ledger.allEvents().last).event
                 #expect(opened.outage == .seconds(52), "from the one before")
             }
+        }
+
+        private func newestSign(_ bytes: [UInt8]) -> (offset: Int, moment: UInt64) {
+            [0, 512].filter { $0 + 24 <= bytes.count }
+                .map { ($0, word(bytes, $0 + 8)) }.max { $0.1 < $1.1 } ?? (0, 0)
         }
 
         private func word(_ bytes: [UInt8], _ offset: Int) -> UInt64 {

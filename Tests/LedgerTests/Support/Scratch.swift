@@ -156,6 +156,13 @@ func environmentNumber(_ name: String, default value: Int) -> Int {
     getenv(name).flatMap { Int(String(cString: $0)) } ?? value
 }
 
+/// Processor time of all threads of this process.
+func processorMicroseconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+    return Double(time.tv_sec) * 1e6 + Double(time.tv_nsec) / 1e3
+}
+
 func openFileCount() -> Int { Scratch.entries(of: "/proc/self/fd").count }
 func threadCount() -> Int { Scratch.entries(of: "/proc/self/task").count }
 
