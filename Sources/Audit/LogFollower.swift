@@ -14,13 +14,15 @@ public final class LogFollower {
         log = reader.log
         view = reader.view
         next = position + 1
-        mark = log.changeMark
+        mark = 0
     }
 
     /// Everything recorded so far that was not handed over yet, oldest first. Whole batches: an
     /// event in a batch is durable or not there.
     public func poll(_ body: (NamedEvent) throws -> Void) throws {
-        mark = log.changeMark
+        // From a snapshot, not from the log: a commit under way moves the log's mark some
+        // milliseconds before a snapshot shows it, and would then never be news.
+        mark = try log.read { snapshot in snapshot.changeMark }
         try log.forEachBatch(from: next) { batch in
             if batch.firstPosition > view.head.position { try view.fold(batch) }
             try batch.forEachEvent(from: next) { event, _ in

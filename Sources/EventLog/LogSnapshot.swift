@@ -11,6 +11,9 @@ public struct LogSnapshot: ~Copyable {
         self.batches = batches
     }
 
+    /// The commit this snapshot shows, in the numbers of `EventLog.changeMark`.
+    public var changeMark: Int { transaction.transactionId }
+
     /// How many batches the log has. Cost: constant.
     public func batchCount() throws -> Int {
         do { return try transaction.entryCount(in: batches) } catch { throw LogError(error) }

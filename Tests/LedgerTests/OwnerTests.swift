@@ -1,4 +1,5 @@
 import EventLog
+import LMDB
 import Ledger
 import ReconnectionRules
 import Testing
@@ -87,6 +88,15 @@ extension LedgerTests {
         /// directory must still be one that can be opened.
         @Test func aCreationCutShortCanBeRepeated() async throws {
             mkdir(scratch.directory.log, 0o700)
+            let ledger = try Ledger(opening: scratch.path)
+            try await ledger.modifyProject("demo", ProjectChange(concurrencyCount: 7))
+            await ledger.close()
+        }
+
+        /// As above, a moment later: LMDB has made its file, no table is in it yet.
+        @Test func aCreationKilledBeforeItsFirstCommitCanBeRepeated() async throws {
+            mkdir(scratch.directory.log, 0o700)
+            do { _ = try Environment(directory: scratch.directory.log) }
             let ledger = try Ledger(opening: scratch.path)
             try await ledger.modifyProject("demo", ProjectChange(concurrencyCount: 7))
             await ledger.close()

@@ -7,7 +7,7 @@
 @main enum Main {
     static func main() async {
         guard let options = Options(CommandLine.arguments.dropFirst()) else {
-            fputs(Options.usage, stderr)
+            complain(Options.usage)
             exit(2)
         }
         do {
@@ -19,8 +19,13 @@
                 options.isJSON ? Report.json(results, options) : Report.table(results),
                 terminator: "")
         } catch {
-            fputs("holdfast-bench: \(error)\n", stderr)
+            complain("holdfast-bench: \(error)\n")
             exit(1)
         }
+    }
+
+    private static func complain(_ text: String) {
+        let bytes = Array(text.utf8)
+        _ = write(STDERR_FILENO, bytes, bytes.count)
     }
 }
