@@ -49,6 +49,8 @@ public struct TraceImporter {
         options.ownerNote = "an import; wait for it to end"
         if let fault = LedgerName.fault(project, what: "the project's name") { throw fault }
         let ledger = try WritableLedger(opening: directory, options: options)
+        // The owner lock lives as long as the ledger does.
+        defer { withExtendedLifetime(ledger) {} }
         let core = ledger.core
         let resumed = try resumePoint(core)
         if resumed == 0 { try begin(core) } else { try replaySessions(core, rowCount: resumed) }

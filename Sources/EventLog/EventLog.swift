@@ -226,6 +226,11 @@ public final class EventLog: Sendable {
             return LogError(
                 .foreign, "\(directory)/data.mdb was written by another version of LMDB; use the "
                     + "Holdfast that wrote it")
+        case .system(EACCES):
+            return LogError(
+                .storage(error),
+                "cannot open \(directory): permission denied; reading, too, needs write permission "
+                    + "on lock.mdb there, so run it as the ledger's user")
         default: return LogError(error)
         }
     }

@@ -52,6 +52,7 @@ public struct DataDirectory: Sendable {
         }
         guard access(path, R_OK | X_OK) == 0 else { throw failure("cannot read \(path)") }
         if stat(log + "/data.mdb", &status) == 0 { return .ledger }
+        guard errno == ENOENT || errno == ENOTDIR else { throw failure("cannot look at \(log)") }
         if let stranger = try entries().first(where: { !Self.names.contains($0) }) {
             throw LedgerError(
                 .directory,

@@ -120,7 +120,9 @@ public final class Ledger: Sendable {
     ) async throws(LedgerError) -> ConcurrentCount? {
         try await look { core in
             guard let name else {
-                return core.state.projects.dropFirst().reduce(into: ConcurrentCount()) { $0.add($1) }
+                var count = ConcurrentCount()
+                for project in core.state.projects.dropFirst() { count.add(project) }
+                return count
             }
             guard let number = core.projects.number(of: name) else { return nil }
             var count = ConcurrentCount()
@@ -129,11 +131,12 @@ public final class Ledger: Sendable {
         }
     }
 
-    /// Head, counters and the engine's own figures.
+    /// Position, counters and the engine's own figures.
     public func status() async throws(LedgerError) -> LedgerStatus {
         try await look { core in
             LedgerStatus(
-                head: core.head, counters: core.state.counters, userCount: core.state.userCount,
+                position: core.state.position, time: core.state.time,
+                counters: core.state.counters, userCount: core.state.userCount,
                 projectCount: core.state.projectCount, metrics: core.metrics)
         }
     }

@@ -55,7 +55,10 @@ public struct ConcurrentCount: Sendable, Equatable {
 
 /// The ledger as a whole, as of the answer.
 public struct LedgerStatus: Sendable, Equatable {
-    public var head: LogHead
+    /// Position of the newest event, durable once the status is told.
+    public var position: Position
+    /// Ledger time of that event.
+    public var time: Microseconds
     public var counters: Counters
     public var userCount: Int
     public var projectCount: Int

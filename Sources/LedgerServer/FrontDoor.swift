@@ -91,7 +91,7 @@ struct FrontDoor: Sendable {
         }
         let body = JSONObjectWriter.bytes { fields in
             fields.string("status", "ok")
-            fields.unsigned("position", status.head.position)
+            fields.unsigned("position", status.position)
         }
         try await write(.ok, body, to: writer, for: wire)
     }

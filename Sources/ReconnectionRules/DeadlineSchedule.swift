@@ -23,6 +23,9 @@ struct DeadlineSchedule: Sendable {
     /// No deadline is before this moment. Cost: O(1).
     var earliest: Microseconds? { heap.min?.moment }
 
+    /// Entries, stale ones included.
+    var count: Int { heap.count }
+
     mutating func insert(_ entry: Entry) { heap.insert(entry) }
 
     /// Removes and returns the first entry if its moment is not after `now`.

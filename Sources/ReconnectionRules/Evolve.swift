@@ -10,6 +10,7 @@ extension State {
         position = event.position
         time = event.time
         counters.count(event)
+        boundSchedule()
         switch event.kind {
         case .opened:
             lastOfLedger = event.position
@@ -124,6 +125,7 @@ extension State {
         }
         projects[index].inServiceCount += settings.concurrencyCount - numberCount
         projects[index].idleCount += settings.concurrencyCount - numberCount
+        self.numberCount += Int(settings.concurrencyCount - numberCount)
     }
 
     private mutating func postponeDeadlines(by outage: Microseconds) {

@@ -17,6 +17,8 @@ public struct State: Sendable {
     /// Position of the newest event about the ledger itself (opened).
     public internal(set) var lastOfLedger: Position = 0
     var schedule = DeadlineSchedule()
+    /// Concurrency numbers in use over all projects: bounds the schedule.
+    var numberCount = 0
 
     public init() {}
 
@@ -48,6 +50,7 @@ public struct State: Sendable {
         self.position = position
         self.time = time
         self.lastOfLedger = lastOfLedger
+        numberCount = self.projects.reduce(0) { $0 + Int($1.numberCount) }
         rebuildSchedule()
     }
 
@@ -69,6 +72,12 @@ public struct State: Sendable {
 
     /// Whether any deadline may run: true whenever one does, and for a while after the last ended.
     public var hasDeadlines: Bool { schedule.earliest != nil }
+
+    /// Stale entries go once they are most of the schedule: deadlines that became earlier, over and
+    /// over, would otherwise pile up until the late ones come. Amortised O(1).
+    mutating func boundSchedule() {
+        if schedule.count > 4 * numberCount + 1_024 { rebuildSchedule() }
+    }
 
     mutating func rebuildSchedule() {
         var entries: [DeadlineSchedule.Entry] = []

@@ -182,9 +182,9 @@ func importTrace(
             return true
         }
         #expect(!origins.contains(nil))
-        // The batch that settled alone says how many rows were in before it, as the one before does.
+        // The batch that settled the storm alone: all rows before it are in.
         let cut = try #require(
-            origins.indices.dropFirst().first { origins[$0] == origins[$0 - 1] })
+            origins.firstIndex { $0?.rowCount == UInt64(2 * userCount) })
         let data = scratch.directory("cut")
         let log = scratch.directory("cut/log")
         Files.copy(scratch("whole/log/data.mdb"), to: log + "/data.mdb")

@@ -70,7 +70,7 @@ import Testing
             "UTF-16", bytes: Array("\(TraceReader.header)\n".utf16.flatMap { [UInt8($0), 0] }), 1,
             header),
         Malformed(
-            "no last line feed", file: "\(TraceReader.header)\n\(now),ann,1,start,\n\(now),a,1,drop,",
+            "no last line feed", file: "\(TraceReader.header)\n\(now),a,1,start,\n\(now),a,1,drop,",
             3, "no line feed at its end"),
         Malformed("a blank line", "", "1 \(columns)"),
         Malformed("four columns", "\(now),ann,1,start", "4 \(columns)"),
@@ -105,7 +105,7 @@ import Testing
         Malformed("an empty quoted user", "\(now),\"\",1,start,", "the user must not be empty"),
         Malformed("a user of 257 bytes", "\(now),\(u256)u,1,start,", "the user has 257 bytes"),
         Malformed("no connection", "\(now),ann,,start,", "the connection must not be empty"),
-        Malformed("a long connection", "\(now),ann,\(u256)u,start,", "the connection has 257 bytes"),
+        Malformed("a long connection", "\(now),a,\(u256)u,start,", "the connection has 257 bytes"),
         Malformed("NUL", "\(now),a\0b,1,start,", "the user must not contain control characters"),
         Malformed("a tab", "\(now),a\tb,1,start,", "must not contain control characters"),
         Malformed("DEL", "\(now),a\u{7F}b,1,start,", "must not contain control characters"),
@@ -117,7 +117,8 @@ import Testing
             "an overlong NUL", row: Array("\(now),a".utf8) + [0xC0, 0x80] + Array(",1,start,".utf8),
             "the user is not UTF-8"),
         Malformed(
-            "a surrogate", row: Array("\(now),a,".utf8) + [0xED, 0xA0, 0x80] + Array(",start,".utf8),
+            "a surrogate",
+            row: Array("\(now),a,".utf8) + [0xED, 0xA0, 0x80] + Array(",start,".utf8),
             "the connection is not UTF-8"),
     ]
 

@@ -67,8 +67,8 @@ import Testing
         #expect(
             kinds == [
                 "1 opened", "2 projectNamed", "3 projectModified", "4 userNamed", "5 applied",
-                "6 sessionCreated", "7 disconnected", "8 destroyed", "9 repossessed", "10 recovered",
-                "11 withdrawn", "12 restored",
+                "6 sessionCreated", "7 disconnected", "8 destroyed", "9 repossessed",
+                "10 recovered", "11 withdrawn", "12 restored",
             ])
         let outcomes = Event.Outcome.allCases.map { "\($0.rawValue) \($0)" }
         #expect(

@@ -74,7 +74,8 @@ extension LedgerTests {
             do {
                 let reader = try LedgerReader(opening: scratch.path)
                 for answer in answers {
-                    let position = try #require(answer.split(separator: " ").first.flatMap { Position($0) })
+                    let first = answer.split(separator: " ").first
+                    let position = try #require(first.flatMap { Position($0) })
                     let event = try reader.log.event(at: position)
                     let named = event.map { reader.named($0) }
                     #expect(named.map(KillLoad.line) == answer, "round \(round)")
@@ -121,7 +122,8 @@ enum KillLoad {
 
     /// Position first, then everything the event says.
     static func line(_ named: NamedEvent) -> String {
-        "\(named.event.position) \(named.user) \(named.project) \(named.inputProject) \(named.event)"
+        "\(named.event.position) \(named.user) \(named.project) \(named.inputProject) "
+            + "\(named.event)"
     }
 
     /// One write, so that lines of several threads stay whole.

@@ -57,9 +57,8 @@ extension LedgerTests {
                                 replies += try results.map { try $0.get().event }
                             } else {
                                 let action = Workload.action(&random)
-                                replies.append(
-                                    try await ledger.perform(action, by: .credential(UInt32(caller)))
-                                        .event)
+                                let by = Caller.credential(UInt32(caller))
+                                replies.append(try await ledger.perform(action, by: by).event)
                             }
                         }
                         return replies

@@ -69,7 +69,7 @@ extension LedgerTests {
 
         /// Closed and let go, a directory can be opened again at once; every time.
         @Test func aHundredCyclesLeaveNothingBehind() async throws {
-            try await withLedger(scratch, clock) { ledger in
+            _ = try await withLedger(scratch, clock) { ledger in
                 try await ledger.modifyProject("demo", ProjectChange(concurrencyCount: 5))
             }
             let files = openFileCount()

@@ -137,7 +137,7 @@ extension LedgerTests {
                 #expect(status.projectCount == 2)
                 #expect(status.counters.starts == 4)
                 #expect(status.counters.heldNow == 3)
-                #expect(status.head == ledger.head)
+                #expect(status.position == ledger.head.position)
                 #expect(status.metrics.commandCount == 11)
                 #expect(ledger.currentMetrics.eventCount == ledger.head.position)
             }

@@ -1,4 +1,4 @@
-public import Foundation
+import Foundation
 
 /// A fresh directory, removed with everything in it at the end of its life.
 public final class ScratchDirectory: Sendable {
