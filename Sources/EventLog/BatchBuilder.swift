@@ -41,6 +41,8 @@ public struct BatchBuilder {
     private var firstTime: Microseconds = 0
     private var lastTime: Microseconds = 0
 
+    private static let emptyRecord = [UInt8](repeating: 0, count: LogFormat.recordByteCount)
+
     /// Events gathered so far.
     public private(set) var eventCount = 0
 
@@ -68,7 +70,7 @@ public struct BatchBuilder {
         precondition(eventCount == 0 || event.time >= lastTime, "ledger time does not run backward")
         lastTime = event.time
         let offset = bytes.count
-        bytes.append(contentsOf: repeatElement(0, count: LogFormat.recordByteCount))
+        bytes.append(contentsOf: Self.emptyRecord)
         bytes.withUnsafeMutableBytes { EventCodec.encode(event, at: $0.baseAddress! + offset) }
         if let name { appendText(name) }
         eventCount += 1

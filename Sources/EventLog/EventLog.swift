@@ -32,11 +32,14 @@ public final class EventLog: Sendable {
 
     /// Opens a log.
     ///
-    /// Cost: constant; the newest batch is hashed. Throws `missing`, `foreign`, `newerFormat`,
+    /// Cost: the structure of every page in use is checked first, one read for each tree page and
+    /// each batch, not for the batches' content; the newest batch is hashed. Throws `missing`, `foreign`, `newerFormat`,
     /// `corrupt` or `storage`.
     public init(directory: String, mode: Mode) throws(LogError) {
         self.directory = directory
         do {
+            // LMDB trusts its pages: damage must be found before it trips over it.
+            if mode != .create { _ = try Self.checkPages(directory: directory) }
             var options = Environment.Options()
             options.isReadOnly = mode == .readOnly
             environment = try Environment(directory: directory, options: options)
@@ -229,9 +232,9 @@ public final class EventLog: Sendable {
         case .system(EACCES):
             return LogError(
                 .storage(error),
-                "cannot open \(directory): permission denied; reading, too, needs write permission "
+                "cannot open \(directory): Permission denied; reading, too, needs write permission "
                     + "on lock.mdb there, so run it as the ledger's user")
-        default: return LogError(error)
+        default: return LogError(.storage(error), "cannot open \(directory): \(error)")
         }
     }
 }

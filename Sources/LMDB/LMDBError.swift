@@ -145,6 +145,8 @@ extension LMDBError.Code {
         case .badTransaction: "abandon the transaction and begin a new one"
         case .badTable: "begin or renew the transaction after the table was opened"
         case .system(EACCES): "check permissions, and that it was not opened read-only"
+        case .system(ENOSPC): "free some space"
+        case .system(EIO): "LMDB says so of a full disk, too: check the space, then the medium"
         case .system(EDEADLK): "end the write transaction this thread has open"
         case .system(EBUSY): "end every read transaction of this process first"
         case .system(ENOMEM): "raise the address space limit (ulimit -v)"

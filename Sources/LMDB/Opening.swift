@@ -18,6 +18,7 @@ import Darwin
 
     init(directory: String, options: Environment.Options) throws(LMDBError) {
         let isNew = try !Self.preflight(directory, isReadOnly: options.isReadOnly)
+        if !options.isReadOnly { try Self.reserveLockFile(directory, options) }
         let handle = try unsafe Self.open(directory, options)
         do throws(LMDBError) {
             var dead: Int32 = 0
@@ -85,6 +86,26 @@ import Darwin
             throw LMDBError(.truncated(expected: expected, actual: actual), during: "open")
         }
         return true
+    }
+
+    /// Takes disk for the whole lock file. LMDB makes it sparse and writes to it through a map: on a
+    /// full disk that would be a SIGBUS instead of an error. Nobody in this process has it open yet,
+    /// so closing it drops no lock.
+    private static func reserveLockFile(
+        _ directory: String, _ options: Environment.Options
+    ) throws(LMDBError) {
+        #if os(Linux)
+        let flags = O_RDWR | O_CREAT | O_CLOEXEC
+        let file = unsafe Glibc.open("\(directory)/lock.mdb", flags, options.fileMode)
+        guard file >= 0 else { throw .system(during: "open") }
+        defer { close(file) }
+        // LMDB's header of 192 bytes takes the first slot's place and 128 bytes more.
+        let byteCount = 64 * max(1, options.readerCountMax) + 128
+        let result = posix_fallocate(file, 0, off_t(byteCount))
+        if result == ENOSPC || result == EDQUOT {
+            throw LMDBError(.system(result), during: "open")
+        }
+        #endif
     }
 
     private static func open(

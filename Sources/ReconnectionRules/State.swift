@@ -50,7 +50,7 @@ public struct State: Sendable {
         self.position = position
         self.time = time
         self.lastOfLedger = lastOfLedger
-        numberCount = self.projects.reduce(0) { $0 + Int($1.numberCount) }
+        numberCount = self.projects.dropFirst().reduce(0) { $0 + Int($1.numberCount) }
         rebuildSchedule()
     }
 

@@ -38,6 +38,7 @@ struct Holdfast: AsyncParsableCommand {
     static func main() async {
         // A reader that goes away (history | head) ends us quietly.
         signal(SIGPIPE, SIG_DFL)
+        refuseMalformedArguments()
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
@@ -46,6 +47,17 @@ struct Holdfast: AsyncParsableCommand {
                 try command.run()
             }
         } catch { exit(with: error) }
+    }
+
+    /// Names are compared byte by byte: one that is not UTF-8 must not be mended into another.
+    private static func refuseMalformedArguments() {
+        for index in 1 ..< max(1, Int(CommandLine.argc)) {
+            guard let argument = CommandLine.unsafeArgv[index] else { continue }
+            if String(validatingCString: argument) == nil {
+                Terminal.error("argument \(index) is not UTF-8; names and paths are UTF-8 here")
+                leave(2)
+            }
+        }
     }
 
     private static func exit(with error: any Error) -> Never {

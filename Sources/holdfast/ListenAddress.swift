@@ -23,6 +23,7 @@ struct ListenAddress: ExpressibleByArgument {
         else { return nil }
         var host = String(argument[..<colon])
         if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+        else if host.contains(":") { return nil }
         self.host = host.isEmpty ? "127.0.0.1" : host
         self.port = Int(port)
     }
