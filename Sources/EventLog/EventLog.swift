@@ -33,8 +33,8 @@ public final class EventLog: Sendable {
     /// Opens a log.
     ///
     /// Cost: the structure of every page in use is checked first, one read for each tree page and
-    /// each batch, not for the batches' content; the newest batch is hashed. Throws `missing`, `foreign`, `newerFormat`,
-    /// `corrupt` or `storage`.
+    /// each batch, not for the batches' content; the newest batch is hashed. Throws `missing`,
+    /// `foreign`, `newerFormat`, `corrupt` or `storage`.
     public init(directory: String, mode: Mode) throws(LogError) {
         self.directory = directory
         do {

@@ -88,9 +88,9 @@ import Darwin
         return true
     }
 
-    /// Takes disk for the whole lock file. LMDB makes it sparse and writes to it through a map: on a
-    /// full disk that would be a SIGBUS instead of an error. Nobody in this process has it open yet,
-    /// so closing it drops no lock.
+    /// Takes disk for the whole lock file. LMDB makes it sparse and writes to it through a map: on
+    /// a full disk that would be a SIGBUS instead of an error. Nobody in this process has it open
+    /// yet, so closing it drops no lock.
     private static func reserveLockFile(
         _ directory: String, _ options: Environment.Options
     ) throws(LMDBError) {

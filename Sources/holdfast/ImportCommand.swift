@@ -25,9 +25,14 @@ struct ImportCommand: ParsableCommand {
     @OptionGroup var data: DataOption
     @OptionGroup var json: JSONFlag
 
+    func validate() throws {
+        if let fault = settings.change(concurrencies: concurrencies).fault {
+            throw ValidationError(fault)
+        }
+    }
+
     func run() throws {
         let change = settings.change(concurrencies: concurrencies)
-        if let fault = change.fault { throw LedgerError(.invalid, fault) }
         _ = try data.directory.content()
         var importer = try TraceImporter(
             trace: TraceReader(path: trace), project: project, change: change)

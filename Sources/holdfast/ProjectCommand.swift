@@ -33,6 +33,11 @@ struct ProjectCommand: AsyncParsableCommand {
         @OptionGroup var data: DataOption
         @OptionGroup var json: JSONFlag
 
+        func validate() throws {
+            let change = settings.change(concurrencies: concurrencies)
+            if let fault = change.fault { throw ValidationError(fault) }
+        }
+
         func run() async throws {
             let change = settings.change(
                 concurrencies: concurrencies, requiresSessionName: requireSession)
@@ -60,7 +65,6 @@ struct ProjectCommand: AsyncParsableCommand {
                     .unknownProject,
                     "no ledger at \(data.path) yet; add --concurrencies N to create it")
             }
-            if let fault = change.fault { throw LedgerError(.invalid, fault) }
             if content == .ledger, change.concurrencyCount == nil,
                 try LedgerReader(opening: data.path).project(id) == nil
             {

@@ -266,7 +266,7 @@ import Testing
         Row(
             "project", "set", "p1", "--concurrencies", "5000000000", status: 2,
             says: "'5000000000'"),
-        Row("project", "set", "p1", "--concurrencies", "16000001", status: 1, says: "16000000"),
+        Row("project", "set", "p1", "--concurrencies", "16000001", status: 2, says: "16000000"),
         Row("import", "TRACE", "--project", "p1", "--concurrencies", "x", status: 2, says: "'x'"),
         Row("disconnect", "u1", "--session", "x", status: 2, says: "'x'"),
         Row("destroy", "u1", "--session", "1e3", status: 2, says: "'1e3'"),
@@ -289,8 +289,8 @@ import Testing
             "project", "set", "p1", "--reconnect-window", "", status: 2,
             says: "--reconnect-window"),
         Row("project", "set", "p1", "--reconnect-window", "1..5s", status: 2, says: "'1..5s'"),
-        Row("project", "set", "p1", "--reconnect-window", "0s", status: 1, says: "1 s to 24 h"),
-        Row("project", "set", "p1", "--reconnect-window", "25h", status: 1, says: "1 s to 24 h"),
+        Row("project", "set", "p1", "--reconnect-window", "0s", status: 2, says: "1 s to 24 h"),
+        Row("project", "set", "p1", "--reconnect-window", "25h", status: 2, says: "1 s to 24 h"),
         Row("project", "set", "p1", "--lock-timeout", "-5s", status: 2, says: "--lock-timeout"),
         Row("project", "set", "p1", "--cleanup", "soon", status: 2, says: "'soon'"),
         Row(
