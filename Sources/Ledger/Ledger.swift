@@ -1,12 +1,6 @@
 public import EventLog
 public import ReconnectionRules
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
 /// An event-sourced reconnection ledger on a data directory: the library that people embed.
 ///
 /// ```swift
