@@ -85,6 +85,22 @@ public final class Ledger: Sendable {
         return try result.get()
     }
 
+    /// Performs the actions of a batch in order, committed with whatever else arrived. Each has its
+    /// own answer; one that is refused, or is no action, does not stop the others.
+    ///
+    /// Throws `failed` or `closed` if the ledger cannot take it. Cost: no object and no string an
+    /// action.
+    public func perform(
+        _ batch: ActionBatch, by caller: Caller = .library
+    ) async throws(LedgerError) -> ActionBatchReply {
+        let result = await withCheckedContinuation { continuation in
+            if !inbox.put(.actBatch(batch, caller, continuation)) {
+                continuation.resume(returning: .failure(closingError))
+            }
+        }
+        return try result.get()
+    }
+
     // MARK: - The current view
 
     /// What a user holds; nil for a name the ledger never saw. Linearizable: it sees every action

@@ -16,6 +16,9 @@ enum Work: Sendable {
     case actAll(
         [Action], Caller,
         CheckedContinuation<Result<[Result<ActionReply, LedgerError>], LedgerError>, Never>)
+    /// Many as one flat buffer, committed together.
+    case actBatch(
+        ActionBatch, Caller, CheckedContinuation<Result<ActionBatchReply, LedgerError>, Never>)
     /// A look at the current view: `run` on the writer thread returns what delivers the answer once
     /// everything it saw is durable; `fail` delivers an error instead.
     case look(
@@ -123,6 +126,11 @@ final class Writer {
             return { error in
                 continuation.resume(returning: error.map { .failure($0) } ?? .success(results))
             }
+        case .actBatch(let batch, let caller, let continuation):
+            let reply = core.perform(batch, at: now, by: caller)
+            return { error in
+                continuation.resume(returning: error.map { .failure($0) } ?? .success(reply))
+            }
         case .look(let run, let fail):
             let deliver = run(core)
             return { error in
@@ -179,6 +187,7 @@ final class Writer {
         switch item {
         case .act(_, _, let continuation): continuation.resume(returning: .failure(error))
         case .actAll(_, _, let continuation): continuation.resume(returning: .failure(error))
+        case .actBatch(_, _, let continuation): continuation.resume(returning: .failure(error))
         case .look(_, let fail): fail(error)
         }
     }
