@@ -7,13 +7,17 @@ package final class LedgerCore {
     package private(set) var state: State
     package private(set) var users: NameDirectory
     package private(set) var projects: NameDirectory
-    /// What is durable.
-    package private(set) var head: LogHead
-    package private(set) var metrics = LedgerMetrics()
+    /// Commands decided since the opening.
+    private(set) var commandCount: UInt64 = 0
 
     package let log: EventLog
+    let logWriter: LogWriter
     private var builder: BatchBuilder
     private var checkpointer: Checkpointer?
+    /// Numbers of a batch's users, kept for the memory.
+    var userNumbers: [UserNumber] = []
+    /// What the cache was warmed with: read so that reading it is not left out.
+    var warmth: UInt64 = 0
 
     /// Takes over a recovered view that stands at the log's head.
     init(log: EventLog, view: RecoveredView, checkpointer: Checkpointer?) {
@@ -22,22 +26,18 @@ package final class LedgerCore {
         state = view.state
         users = view.users
         projects = view.projects
-        head = view.head
-        builder = BatchBuilder(after: view.head)
+        logWriter = LogWriter(log, head: view.head)
+        builder = BatchBuilder(after: view.head.position)
     }
+
+    /// What is durable, where this core appends by itself; the engine's committer knows otherwise.
+    package var head: LogHead { logWriter.head }
 
     /// Whether the batch should be committed before another command is taken.
     package var isBatchFull: Bool { builder.isFull }
 
-    /// The view as it stands. What is decided must be committed. Cost: a copy on the next write.
-    package var view: RecoveredView {
-        var view = RecoveredView()
-        view.state = state
-        view.users = users
-        view.projects = projects
-        view.head = head
-        return view
-    }
+    /// Whether anything was decided since the last commit.
+    var hasUncommitted: Bool { !builder.isEmpty }
 
     // MARK: - Deciding
 
@@ -45,10 +45,19 @@ package final class LedgerCore {
     package func settle(
         at now: Microseconds, wallOffset: Microseconds?, origin: BatchOrigin? = nil
     ) throws(LedgerError) {
-        var isDone = false
-        while !isDone {
-            isDone = state.settle(at: now, limit: LogFormat.batchEventCountMax) { record($0) }
-            if !isDone { try commit(wallOffset: wallOffset, origin: origin) }
+        try settle(at: now) { () throws(LedgerError) in
+            try commit(wallOffset: wallOffset, origin: origin)
+        }
+    }
+
+    /// Settles what is due at `now`; `whenFull` has to commit or take the batch.
+    func settle<Failure: Error>(
+        at now: Microseconds, whenFull: () throws(Failure) -> Void
+    ) throws(Failure) {
+        while true {
+            let room = max(1, LogFormat.batchEventCountMax - builder.eventCount)
+            if state.settle(at: now, limit: room, emit: { record($0) }) { return }
+            try whenFull()
         }
     }
 
@@ -79,9 +88,15 @@ package final class LedgerCore {
         case .modifyProject(let name, let change):
             command = try modification(of: name, change, now, caller)
         }
-        metrics.commandCount += 1
-        let event = state.perform(command, at: now, by: caller) { record($0) }
+        let event = decide(command, at: now, by: caller)
         return ActionReply(event: event, project: projects.name(of: UInt32(event.project)))
+    }
+
+    /// Decides a command whose names are numbers already.
+    @inline(__always)
+    func decide(_ command: Command, at now: Microseconds, by caller: Caller) -> Event {
+        commandCount += 1
+        return state.perform(command, at: now, by: caller) { record($0) }
     }
 
     /// Records that the ledger is open again after an outage.
@@ -105,8 +120,10 @@ package final class LedgerCore {
             throw LedgerError(.invalid, "the ledger holds 65,535 projects, no more fit")
         }
         let number = ProjectNumber(projects.count + 1)
-        bind(name) { projects.append($0) }
-        state.perform(.nameProject(number), at: now, by: caller) { record($0, name: name) }
+        withBytes(of: name) { name in
+            projects.append(name)
+            state.perform(.nameProject(number), at: now, by: caller) { record($0, name: name) }
+        }
         return .modifyProject(number, settings)
     }
 
@@ -119,20 +136,28 @@ package final class LedgerCore {
         guard users.count < Int(RuleLimits.userCountMax) else {
             throw LedgerError(.invalid, "the ledger holds four thousand million users, no more fit")
         }
+        return withBytes(of: user) { nameUser($0, hash: NameBytes.hash($0), now, caller) }
+    }
+
+    /// Gives a user never seen the next number, and records that.
+    func nameUser(
+        _ name: UnsafeRawBufferPointer, hash: UInt64, _ now: Microseconds, _ caller: Caller
+    ) -> UserNumber {
         let number = UserNumber(users.count + 1)
-        bind(user) { users.append($0) }
-        state.perform(.nameUser(number), at: now, by: caller) { record($0, name: user) }
+        users.append(name, hash: hash)
+        state.perform(.nameUser(number), at: now, by: caller) { record($0, name: name) }
         return number
     }
 
-    private func bind(_ name: String, _ append: (UnsafeRawBufferPointer) -> Void) {
+    private func withBytes<Result>(
+        of name: String, _ body: (UnsafeRawBufferPointer) -> Result
+    ) -> Result {
         var name = name
-        name.withUTF8 { append(UnsafeRawBufferPointer($0)) }
+        return name.withUTF8 { body(UnsafeRawBufferPointer($0)) }
     }
 
-    private func record(_ event: Event, name: String? = nil) {
-        builder.append(event, name: name.map { Array($0.utf8) })
-        checkpointer?.touch(event)
+    private func record(_ event: Event, name: UnsafeRawBufferPointer? = nil) {
+        builder.append(event, name: name)
     }
 
     // MARK: - Committing
@@ -144,28 +169,36 @@ package final class LedgerCore {
     package func commit(
         wallOffset: Microseconds?, origin: BatchOrigin? = nil
     ) throws(LedgerError) {
-        guard !builder.isEmpty else { return }
-        let eventCount = builder.eventCount
-        let first = builder.nextPosition - Position(eventCount)
-        do {
-            head = try builder.seal(wallOffset: wallOffset, origin: origin) {
-                (bytes) throws(LogError) in
-                try log.append(bytes, at: first)
-            }
-        } catch {
-            throw .failed(error.message)
-        }
-        metrics.count(batchOf: eventCount)
+        guard hasUncommitted else { return }
+        try logWriter.append(builder, wallOffset: wallOffset, origin: origin)
+        builder.begin(after: logWriter.head.position)
+    }
+
+    /// Takes the batch at hand, for a committer on another thread. `next` makes a builder that
+    /// begins behind a position.
+    func takeBatch(_ next: (Position) -> BatchBuilder) -> BatchBuilder {
+        let taken = builder
+        builder = next(state.position)
+        return taken
+    }
+
+    /// What starts a checkpoint once everything decided is durable and its head is known; nil if
+    /// none is due. Nothing may be waiting to be committed but what was just taken.
+    func checkpointIfDue() -> (@Sendable (LogHead) -> Void)? {
+        checkpointer?.begin(&state, users, projects, isForced: false)
     }
 
     /// Starts a checkpoint in the background if enough has happened since the last one.
-    package func checkpointIfDue() {
-        checkpointer?.writeIfDue(view)
+    package func writeCheckpointIfDue() {
+        checkpointIfDue()?(head)
     }
 
     /// Writes a checkpoint and waits for it. What is decided must be committed.
     package func checkpointNow() {
-        checkpointer?.writeAndWait(view)
+        guard let checkpointer else { return }
+        checkpointer.wait()
+        checkpointer.begin(&state, users, projects, isForced: true)?(head)
+        checkpointer.wait()
     }
 }
 
@@ -173,15 +206,21 @@ package final class LedgerCore {
 public struct LedgerMetrics: Sendable, Equatable {
     public internal(set) var commandCount: UInt64 = 0
     public internal(set) var eventCount: UInt64 = 0
-    /// Durable commits; LMDB syncs twice in each.
+    /// Durable commits.
     public internal(set) var commitCount: UInt64 = 0
+    /// Waits for the disk that those commits took: two each.
+    public internal(set) var syncCount: UInt64 = 0
+    /// Bytes of the batches committed.
+    public internal(set) var byteCount: UInt64 = 0
     public internal(set) var batchEventCountMax: UInt64 = 0
     /// `batchSizes[i]`: batches of 2^i up to 2^(i+1) − 1 events.
     public internal(set) var batchSizes = [UInt64](repeating: 0, count: 32)
 
-    mutating func count(batchOf count: Int) {
+    mutating func count(batchOf count: Int, byteCount: Int) {
         eventCount += UInt64(count)
         commitCount += 1
+        syncCount += 2
+        self.byteCount += UInt64(byteCount)
         batchEventCountMax = max(batchEventCountMax, UInt64(count))
         batchSizes[min(31, Int.bitWidth - 1 - count.leadingZeroBitCount)] += 1
     }
