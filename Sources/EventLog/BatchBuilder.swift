@@ -66,6 +66,9 @@ public final class BatchBuilder {
             || texts.count >= LogFormat.batchTextByteCountMax
     }
 
+    /// Events that still fit before the batch is full.
+    public var roomForEvents: Int { max(0, LogFormat.batchEventCountMax - eventCount) }
+
     /// Position of the first event.
     public var firstPosition: Position { previousPosition + 1 }
 

@@ -1,10 +1,7 @@
+import EventLog
 import ReconnectionRules
 
 extension LedgerCore {
-    /// Users whose records are brought into the cache together, before their actions are decided:
-    /// one after the other, each look-up would wait for memory four times.
-    private static let groupCount = 64
-
     /// Decides the actions of a batch in order. Everything due at `now` must be settled. The reply
     /// holds once what was decided is committed; `whenFull` takes what was decided so far.
     ///
@@ -12,99 +9,20 @@ extension LedgerCore {
     func perform(
         _ batch: ActionBatch, at now: Microseconds, by caller: Caller, whenFull: () -> Void
     ) -> ActionBatchReply {
-        var reply = ActionBatchReply()
-        let projectNumbers = batch.projects.map { projects.number(of: $0) ?? 0 }
-        for number in projectNumbers where number > 0 {
-            reply.projectNames[ProjectNumber(number)] = projects.name(of: number)
-        }
-        reply.items.reserveCapacity(batch.count)
+        var run = BatchRun(batch, at: now, by: caller, projects)
         batch.items.withUnsafeBufferPointer { items in
             batch.users.withUnsafeBufferPointer { users in
                 batch.nameBytes.withUnsafeBytes { names in
-                    var first = 0
-                    var item = 0
-                    while first < users.count {
-                        let end = min(first + Self.groupCount, users.count)
-                        resolve(users[first ..< end], names)
-                        while item < items.count, Int(items[item].user) < end {
-                            if isBatchFull { whenFull() }
-                            reply.items.append(
-                                perform(
-                                    items[item], users, names, groupStart: first, projectNumbers,
-                                    now, caller))
-                            item += 1
-                        }
-                        first = end
+                    while run.nextItem < items.count {
+                        if isBatchFull { whenFull() }
+                        run.decide(items, users, names, in: self)
                     }
                 }
             }
         }
-        addProjectNames(&reply)
-        return reply
-    }
-
-    /// Finds the numbers of some users, 0 where there is none yet, and reads what their actions
-    /// will need: each pass reads for all of them what the pass before found.
-    private func resolve(
-        _ group: Slice<UnsafeBufferPointer<ActionBatch.User>>, _ names: UnsafeRawBufferPointer
-    ) {
-        userNumbers.removeAll(keepingCapacity: true)
-        for user in group { userNumbers.append(users.likelyNumber(hash: user.hash)) }
-        var sum: UInt64 = 0
-        for number in userNumbers where number != 0 { sum &+= UInt64(users.touch(number)) }
-        for (index, user) in group.enumerated() where !user.isFaulty {
-            userNumbers[index] = users.number(of: Self.name(of: user, names), hash: user.hash)
-        }
-        state.warm(userNumbers, &sum)
-        warmth &+= sum
-    }
-
-    private static func name(
-        of user: ActionBatch.User, _ names: UnsafeRawBufferPointer
-    ) -> UnsafeRawBufferPointer {
-        let start = Int(user.offset)
-        return UnsafeRawBufferPointer(rebasing: names[start ..< start + Int(user.byteCount)])
-    }
-
-    @inline(__always)
-    private func perform(
-        _ item: ActionBatch.Item, _ users: UnsafeBufferPointer<ActionBatch.User>,
-        _ names: UnsafeRawBufferPointer, groupStart: Int, _ projectNumbers: [UInt32],
-        _ now: Microseconds, _ caller: Caller
-    ) -> ActionBatchReply.Item {
-        let user = users[Int(item.user)]
-        if user.isFaulty { return ActionBatchReply.Item(fault: .invalidUser) }
-        let project = item.kind == .apply ? projectNumbers[Int(item.project)] : 0
-        // Checked before the user is named: what is no action names nobody.
-        if item.kind == .apply, project == 0 { return ActionBatchReply.Item(fault: .unknownProject) }
-        var number = userNumbers[Int(item.user) - groupStart]
-        if number == 0 {
-            number = newUser(user, names, now, caller)
-            userNumbers[Int(item.user) - groupStart] = number
-        }
-        guard number != 0 else { return ActionBatchReply.Item(fault: .invalidUser) }
-        let session = item.flag ? item.session : nil
-        let command: Command =
-            switch item.kind {
-            case .apply: .apply(user: number, project: ProjectNumber(project))
-            case .createSession: .createSession(user: number, runsWithoutClient: item.flag)
-            case .disconnect: .disconnect(user: number, session: session)
-            case .destroy: .destroy(user: number, session: session)
-            case .repossess: .repossess(user: number)
-            }
-        return ActionBatchReply.Item(decide(command, at: now, by: caller))
-    }
-
-    /// A user's first action in the ledger, or its second in this batch. 0 if no more users fit.
-    private func newUser(
-        _ user: ActionBatch.User, _ names: UnsafeRawBufferPointer, _ now: Microseconds,
-        _ caller: Caller
-    ) -> UserNumber {
-        let name = Self.name(of: user, names)
-        let known = users.number(of: name, hash: user.hash)
-        if known != 0 { return known }
-        guard users.count < Int(RuleLimits.userCountMax) else { return 0 }
-        return nameUser(name, hash: user.hash, now, caller)
+        commandCount += run.commandCount
+        addProjectNames(&run.reply)
+        return run.reply
     }
 
     /// Users may hold concurrencies of projects that the batch does not name.
@@ -115,6 +33,143 @@ extension LedgerCore {
             if last != 0, reply.projectNames[last] == nil {
                 reply.projectNames[last] = projects.name(of: UInt32(last))
             }
+        }
+    }
+}
+
+/// How far a batch of actions is decided.
+private struct BatchRun {
+    /// Users whose records are brought into the cache together, before their actions are decided:
+    /// one after the other, each look-up would wait for memory four times.
+    private static let groupCount = 64
+
+    let now: Microseconds
+    let caller: Caller
+    /// By the batch's own numbering; 0 where there is no such project.
+    private let projectNumbers: [ProjectNumber]
+    private(set) var nextItem = 0
+    private(set) var commandCount: UInt64 = 0
+    /// The users resolved at the moment, from `groupStart` on.
+    private var numbers: [UserNumber] = []
+    private var groupStart = 0
+    private var groupEnd = 0
+    private var isFull = false
+    /// What the cache was warmed with: kept, so that reading it is not left out.
+    private var warmth: UInt64 = 0
+    var reply = ActionBatchReply()
+
+    init(
+        _ batch: ActionBatch, at now: Microseconds, by caller: Caller, _ projects: NameDirectory
+    ) {
+        self.now = now
+        self.caller = caller
+        projectNumbers = batch.projects.map { ProjectNumber(projects.number(of: $0) ?? 0) }
+        reply.items.reserveCapacity(batch.count)
+        for number in projectNumbers where number > 0 {
+            reply.projectNames[number] = projects.name(of: UInt32(number))
+        }
+    }
+
+    /// Goes on until the end, or until the batch at hand is full.
+    mutating func decide(
+        _ items: UnsafeBufferPointer<ActionBatch.Item>,
+        _ users: UnsafeBufferPointer<ActionBatch.User>, _ names: UnsafeRawBufferPointer,
+        in core: LedgerCore
+    ) {
+        core.withParts { state, directory, builder in
+            // Counted by positions, and names by asking: one look at the builder an action would
+            // cost as much as deciding it.
+            let last = state.position + Position(builder.roomForEvents)
+            isFull = false
+            while nextItem < items.count, state.position < last, !isFull {
+                let item = items[nextItem]
+                if Int(item.user) >= groupEnd {
+                    groupStart = groupEnd
+                    groupEnd = min(groupStart + Self.groupCount, users.count)
+                    resolve(users[groupStart ..< groupEnd], names, state, directory)
+                }
+                reply.items.append(decide(item, users, names, &state, &directory, builder))
+                nextItem += 1
+            }
+        }
+    }
+
+    /// Finds the numbers of some users, 0 where there is none yet, and reads what their actions
+    /// will need: each pass reads for all of them what the pass before found.
+    private mutating func resolve(
+        _ group: Slice<UnsafeBufferPointer<ActionBatch.User>>, _ names: UnsafeRawBufferPointer,
+        _ state: borrowing State, _ directory: borrowing NameDirectory
+    ) {
+        numbers.removeAll(keepingCapacity: true)
+        for user in group { numbers.append(directory.likelyNumber(hash: user.hash)) }
+        for number in numbers where number != 0 { warmth &+= UInt64(directory.touch(number)) }
+        state.warm(numbers, &warmth)
+        for (index, user) in group.enumerated() where !user.isFaulty {
+            numbers[index] = directory.number(of: Self.name(of: user, names), hash: user.hash)
+        }
+    }
+
+    @inline(__always)
+    private static func name(
+        of user: ActionBatch.User, _ names: UnsafeRawBufferPointer
+    ) -> UnsafeRawBufferPointer {
+        let start = Int(user.offset)
+        return UnsafeRawBufferPointer(rebasing: names[start ..< start + Int(user.byteCount)])
+    }
+
+    @inline(__always)
+    private mutating func decide(
+        _ item: ActionBatch.Item, _ users: UnsafeBufferPointer<ActionBatch.User>,
+        _ names: UnsafeRawBufferPointer, _ state: inout State, _ directory: inout NameDirectory,
+        _ builder: BatchBuilder
+    ) -> ActionBatchReply.Item {
+        let user = users[Int(item.user)]
+        if user.isFaulty { return ActionBatchReply.Item(fault: .invalidUser) }
+        let project = item.kind == .apply ? projectNumbers[Int(item.project)] : 0
+        // Checked before the user is named: what is no action names nobody.
+        if item.kind == .apply, project == 0 {
+            return ActionBatchReply.Item(fault: .unknownProject)
+        }
+        let index = Int(item.user) - groupStart
+        if numbers[index] == 0 {
+            numbers[index] = newUser(user, names, &state, &directory, builder)
+            if numbers[index] == 0 { return ActionBatchReply.Item(fault: .invalidUser) }
+        }
+        commandCount += 1
+        let event = state.perform(
+            item.command(user: numbers[index], project: project), at: now, by: caller
+        ) { builder.append($0) }
+        return ActionBatchReply.Item(event)
+    }
+
+    /// A user's first action in the ledger, or the first since this batch named it. 0 if no more
+    /// users fit.
+    @inline(never)
+    private mutating func newUser(
+        _ user: ActionBatch.User, _ names: UnsafeRawBufferPointer, _ state: inout State,
+        _ directory: inout NameDirectory, _ builder: BatchBuilder
+    ) -> UserNumber {
+        let name = Self.name(of: user, names)
+        let known = directory.number(of: name, hash: user.hash)
+        if known != 0 { return known }
+        guard directory.count < Int(RuleLimits.userCountMax) else { return 0 }
+        let number = UserNumber(directory.count + 1)
+        directory.append(name, hash: user.hash)
+        state.perform(.nameUser(number), at: now, by: caller) { builder.append($0, name: name) }
+        isFull = builder.isFull
+        return number
+    }
+}
+
+extension ActionBatch.Item {
+    @inline(__always)
+    fileprivate func command(user: UserNumber, project: ProjectNumber) -> Command {
+        switch kind {
+        case .apply: .apply(user: user, project: project)
+        case .createSession: .createSession(user: user, runsWithoutClient: flag)
+        case .disconnect: .disconnect(user: user, session: flag ? session : nil)
+        case .destroy: .destroy(user: user, session: flag ? session : nil)
+        case .repossess: .repossess(user: user)
         }
     }
 }

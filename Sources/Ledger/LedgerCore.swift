@@ -8,16 +8,12 @@ package final class LedgerCore {
     package private(set) var users: NameDirectory
     package private(set) var projects: NameDirectory
     /// Commands decided since the opening.
-    private(set) var commandCount: UInt64 = 0
+    var commandCount: UInt64 = 0
 
     package let log: EventLog
     let logWriter: LogWriter
     private var builder: BatchBuilder
     private var checkpointer: Checkpointer?
-    /// Numbers of a batch's users, kept for the memory.
-    var userNumbers: [UserNumber] = []
-    /// What the cache was warmed with: read so that reading it is not left out.
-    var warmth: UInt64 = 0
 
     /// Takes over a recovered view that stands at the log's head.
     init(log: EventLog, view: RecoveredView, checkpointer: Checkpointer?) {
@@ -154,6 +150,12 @@ package final class LedgerCore {
     ) -> Result {
         var name = name
         return name.withUTF8 { body(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// One access to each part for many actions.
+    @inline(__always)
+    func withParts(_ body: (inout State, inout NameDirectory, BatchBuilder) -> Void) {
+        body(&state, &users, builder)
     }
 
     private func record(_ event: Event, name: UnsafeRawBufferPointer? = nil) {

@@ -8,10 +8,17 @@
 ///
 /// Names are compared byte by byte: two spellings that only look alike are two users.
 package struct NameDirectory: Sendable {
-    private var storage = NameStorage()
+    private var storage: NameStorage
+    /// Where the storage's memory lies: a look-up touches no object.
+    private var memory: NameMemory
+
+    package init() {
+        storage = NameStorage()
+        memory = storage.memory
+    }
 
     /// How many names there are; they have the numbers 1 to `count`.
-    package var count: Int { storage.count }
+    package var count: Int { memory.count }
 
     /// Cost: one hash of the name, one slot and one name read, seldom more.
     func number(of name: UnsafeRawBufferPointer) -> UInt32? {
@@ -27,17 +34,21 @@ package struct NameDirectory: Sendable {
     /// The number, 0 if the name has none.
     @inline(__always)
     func number(of name: UnsafeRawBufferPointer, hash: UInt64) -> UInt32 {
-        storage.number(of: name, hash: hash)
+        withExtendedLifetime(storage) { memory.number(of: name, hash: hash) }
     }
 
     /// Reads the slot that a look-up begins with, so that it is in the cache by then. Returns the
     /// number there: most often the right one; 0 if it is free.
     @inline(__always)
-    func likelyNumber(hash: UInt64) -> UInt32 { storage.likelyNumber(hash: hash) }
+    func likelyNumber(hash: UInt64) -> UInt32 {
+        withExtendedLifetime(storage) { memory.likelyNumber(hash: hash) }
+    }
 
     /// Reads where a number's name lies and its first bytes, for the cache.
     @inline(__always)
-    func touch(_ number: UInt32) -> UInt8 { storage.bytes(of: number)[0] }
+    func touch(_ number: UInt32) -> UInt8 {
+        withExtendedLifetime(storage) { memory.bytes(of: number)[0] }
+    }
 
     /// Gives the name the next number. The name must be new, and have 1 to 256 bytes.
     mutating func append(_ name: UnsafeRawBufferPointer) {
@@ -47,6 +58,7 @@ package struct NameDirectory: Sendable {
     mutating func append(_ name: UnsafeRawBufferPointer, hash: UInt64) {
         if !isKnownUniquelyReferenced(&storage) { storage = NameStorage(copying: storage) }
         storage.append(name, hash: hash)
+        memory = storage.memory
     }
 
     /// The name of a number, empty for 0 and for numbers never handed out.
@@ -58,73 +70,39 @@ package struct NameDirectory: Sendable {
     func withNameBytes<Result>(
         of number: UInt32, _ body: (UnsafeRawBufferPointer) -> Result
     ) -> Result {
-        withExtendedLifetime(storage) { body(storage.bytes(of: number)) }
+        withExtendedLifetime(storage) { body(memory.bytes(of: number)) }
     }
 }
 
-/// The memory of a directory. Written to by the one directory that holds it alone.
-private final class NameStorage {
-    private static let slotCount = 4_096
-    private static let slotMask = 4_095
-    /// A segment splits when it has more names than this.
-    private static let nameCountMax = 3_584
-    private static let arenaChunkBits = 20
-    private static let placeChunkBits = 16
+/// Pointers into a storage's memory, good until it grows.
+private struct NameMemory: @unchecked Sendable {
+    static let slotMask = 4_095
+    static let arenaChunkBits = 20
+    static let placeChunkBits = 16
     /// Places count in units of 4 bytes: 14 bits of chunk, 18 bits within it, 16 GiB in all.
-    private static let unitBits = 2
+    static let unitBits = 2
 
-    private var arena: [UnsafeMutableRawPointer] = []
-    /// Bytes used of the newest chunk of the arena.
-    private var arenaUsed = 1 << arenaChunkBits
-    private var places: [UnsafeMutablePointer<UInt32>] = []
-    private(set) var count = 0
-    /// Each segment: 4,096 slots of tag (the hash's upper half) and number, 0 = free.
-    private var segments: [UnsafeMutablePointer<UInt64>] = []
-    private var nameCounts: [Int] = []
-    /// How many of the hash's upper bits lead to the segment.
-    private var depths: [Int] = []
     /// Segment by the hash's `depth` upper bits.
-    private var directory: [UnsafeMutablePointer<UInt64>]
-    private var segmentNumbers: [UInt32] = [0]
-    private var depth = 0
+    var directory: UnsafeMutablePointer<UnsafeMutablePointer<UInt64>>
+    var depth: UInt64
+    var arena: UnsafeMutablePointer<UnsafeMutableRawPointer>
+    var places: UnsafeMutablePointer<UnsafeMutablePointer<UInt32>>
+    var count: Int
 
-    init() {
-        directory = []
-        directory = [addSegment(depth: 0)]
-    }
-
-    convenience init(copying other: NameStorage) {
-        self.init()
-        for number in 1 ..< UInt32(other.count + 1) {
-            let name = other.bytes(of: number)
-            append(name, hash: NameBytes.hash(name))
-        }
-    }
-
-    deinit {
-        for chunk in arena { chunk.deallocate() }
-        for chunk in places { chunk.deallocate() }
-        for segment in segments { segment.deallocate() }
-    }
-
-    // MARK: - Looking up
-
-    /// Where the directory holds the segment of a hash: its `depth` upper bits.
+    /// Where the directory holds the segment of a hash.
     @inline(__always)
-    private func entry(of hash: UInt64) -> Int {
-        Int(truncatingIfNeeded: (hash >> 1) >> UInt64(63 - depth))
-    }
+    func entry(of hash: UInt64) -> Int { Int(truncatingIfNeeded: (hash >> 1) >> (63 &- depth)) }
 
+    /// The upper half of the hash decides all: its first bits the segment, its last 12 the slot. So
+    /// a segment is split without looking at a name.
     @inline(__always)
-    private func segment(of hash: UInt64) -> UnsafeMutablePointer<UInt64> {
-        directory[entry(of: hash)]
-    }
+    static func slot(of hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> 32) & slotMask }
 
     @inline(__always)
     func number(of name: UnsafeRawBufferPointer, hash: UInt64) -> UInt32 {
-        let segment = segment(of: hash)
+        let segment = directory[entry(of: hash)]
         let tag = hash >> 32
-        var slot = Int(truncatingIfNeeded: hash) & Self.slotMask
+        var slot = Self.slot(of: hash)
         while true {
             let entry = segment[slot]
             if entry == 0 { return 0 }
@@ -136,8 +114,7 @@ private final class NameStorage {
 
     @inline(__always)
     func likelyNumber(hash: UInt64) -> UInt32 {
-        UInt32(
-            truncatingIfNeeded: segment(of: hash)[Int(truncatingIfNeeded: hash) & Self.slotMask])
+        UInt32(truncatingIfNeeded: directory[entry(of: hash)][Self.slot(of: hash)])
     }
 
     @inline(__always)
@@ -146,42 +123,93 @@ private final class NameStorage {
         let place = Int(
             places[index >> Self.placeChunkBits][index & (1 << Self.placeChunkBits - 1)])
         let chunkBits = Self.arenaChunkBits - Self.unitBits
-        let start =
-            arena[place >> chunkBits] + (place & (1 << chunkBits - 1)) << Self.unitBits
+        let start = arena[place >> chunkBits] + (place & (1 << chunkBits - 1)) << Self.unitBits
         let byteCount = Int(start.load(as: UInt8.self)) + 1
         return UnsafeRawBufferPointer(start: start + 1, count: byteCount)
     }
+}
 
-    // MARK: - Adding
+/// The memory of a directory. Written to by the one directory that holds it alone.
+private final class NameStorage {
+    private static let slotCount = 4_096
+    /// A segment splits when it has more names than this.
+    private static let nameCountMax = 3_584
+    private static let arenaChunkCountMax = 1 << 14
+    private static let placeChunkCountMax = 1 << 16
+
+    private(set) var memory: NameMemory
+    private var arenaChunkCount = 0
+    /// Bytes used of the newest chunk of the arena.
+    private var arenaUsed = 1 << NameMemory.arenaChunkBits
+    private var placeChunkCount = 0
+    /// Each segment: 4,096 slots of tag (the hash's upper half) and number, 0 = free.
+    private var segments: [UnsafeMutablePointer<UInt64>] = []
+    private var nameCounts: [Int] = []
+    /// How many of the hash's upper bits lead to the segment.
+    private var depths: [UInt64] = []
+    /// Number of the segment by the hash's upper bits, as in the directory.
+    private var segmentNumbers: [UInt32] = [0]
+
+    init() {
+        // The lists of chunks have room for all there can be: 128 and 512 KiB of address space,
+        // of which what is used becomes memory.
+        memory = NameMemory(
+            directory: .allocate(capacity: 1), depth: 0,
+            arena: .allocate(capacity: Self.arenaChunkCountMax),
+            places: .allocate(capacity: Self.placeChunkCountMax), count: 0)
+        memory.directory[0] = addSegment(depth: 0)
+    }
+
+    convenience init(copying other: NameStorage) {
+        self.init()
+        for number in 1 ..< UInt32(other.memory.count + 1) {
+            let name = other.memory.bytes(of: number)
+            append(name, hash: NameBytes.hash(name))
+        }
+    }
+
+    deinit {
+        for chunk in 0 ..< arenaChunkCount { memory.arena[chunk].deallocate() }
+        for chunk in 0 ..< placeChunkCount { memory.places[chunk].deallocate() }
+        for segment in segments { segment.deallocate() }
+        memory.arena.deallocate()
+        memory.places.deallocate()
+        memory.directory.deallocate()
+    }
 
     func append(_ name: UnsafeRawBufferPointer, hash: UInt64) {
         precondition((1 ... 256).contains(name.count), "a name has 1 to 256 bytes")
         let place = store(name)
-        let index = count & (1 << Self.placeChunkBits - 1)
-        if index == 0 { places.append(.allocate(capacity: 1 << Self.placeChunkBits)) }
-        places[places.count - 1][index] = place
-        count += 1
-        enter(UInt32(count), hash: hash)
+        let index = memory.count & (1 << NameMemory.placeChunkBits - 1)
+        if index == 0 {
+            memory.places[placeChunkCount] = .allocate(capacity: 1 << NameMemory.placeChunkBits)
+            placeChunkCount += 1
+        }
+        memory.places[placeChunkCount - 1][index] = place
+        memory.count += 1
+        enter(UInt32(memory.count), hash: hash)
     }
 
     /// Puts the length less one and the bytes into the arena. Returns the place.
     private func store(_ name: UnsafeRawBufferPointer) -> UInt32 {
         let byteCount = (1 + name.count + 3) & ~3
-        if arenaUsed + byteCount > 1 << Self.arenaChunkBits {
-            precondition(arena.count < 1 << 14, "the names exceed 16 GiB")
-            arena.append(.allocate(byteCount: 1 << Self.arenaChunkBits, alignment: 64))
+        if arenaUsed + byteCount > 1 << NameMemory.arenaChunkBits {
+            precondition(arenaChunkCount < Self.arenaChunkCountMax, "the names exceed 16 GiB")
+            memory.arena[arenaChunkCount] = .allocate(
+                byteCount: 1 << NameMemory.arenaChunkBits, alignment: 64)
+            arenaChunkCount += 1
             arenaUsed = 0
         }
-        let start = arena[arena.count - 1] + arenaUsed
+        let start = memory.arena[arenaChunkCount - 1] + arenaUsed
         start.storeBytes(of: UInt8(name.count - 1), as: UInt8.self)
         (start + 1).copyMemory(from: name.baseAddress!, byteCount: name.count)
-        let place = (arena.count - 1) << (Self.arenaChunkBits - Self.unitBits)
-            | arenaUsed >> Self.unitBits
+        let chunkBits = NameMemory.arenaChunkBits - NameMemory.unitBits
+        let place = (arenaChunkCount - 1) << chunkBits | arenaUsed >> NameMemory.unitBits
         arenaUsed += byteCount
         return UInt32(place)
     }
 
-    private func addSegment(depth: Int) -> UnsafeMutablePointer<UInt64> {
+    private func addSegment(depth: UInt64) -> UnsafeMutablePointer<UInt64> {
         let segment = UnsafeMutablePointer<UInt64>.allocate(capacity: Self.slotCount)
         segment.initialize(repeating: 0, count: Self.slotCount)
         segments.append(segment)
@@ -191,18 +219,18 @@ private final class NameStorage {
     }
 
     private func enter(_ number: UInt32, hash: UInt64) {
-        var index = Int(segmentNumbers[entry(of: hash)])
+        var index = Int(segmentNumbers[memory.entry(of: hash)])
         while nameCounts[index] >= Self.nameCountMax {
             split(index, at: hash)
-            index = Int(segmentNumbers[entry(of: hash)])
+            index = Int(segmentNumbers[memory.entry(of: hash)])
         }
         put(number, hash: hash, into: index)
     }
 
     private func put(_ number: UInt32, hash: UInt64, into index: Int) {
         let segment = segments[index]
-        var slot = Int(truncatingIfNeeded: hash) & Self.slotMask
-        while segment[slot] != 0 { slot = (slot + 1) & Self.slotMask }
+        var slot = NameMemory.slot(of: hash)
+        while segment[slot] != 0 { slot = (slot + 1) & NameMemory.slotMask }
         segment[slot] = hash & 0xFFFF_FFFF_0000_0000 | UInt64(number)
         nameCounts[index] += 1
     }
@@ -210,40 +238,42 @@ private final class NameStorage {
     /// Moves half of a segment's names to a new one, by one more bit of their hashes.
     private func split(_ index: Int, at hash: UInt64) {
         let oldDepth = depths[index]
-        // Past 32 bits the tag would repeat what the directory says: no such number of names fits.
-        precondition(oldDepth < 31, "the names' hashes do not tell them apart")
-        if oldDepth == depth { doubleDirectory() }
+        // Past 20 bits they would overlap with those of the slot: thousands of millions of names.
+        precondition(oldDepth < 20, "the names' hashes do not tell them apart")
+        if oldDepth == memory.depth { doubleDirectory() }
         let other = segments.count
         let segment = addSegment(depth: oldDepth + 1)
         depths[index] = oldDepth + 1
         // The directory entries of the upper half of the old segment's range.
-        let span = 1 << (depth - oldDepth)
-        let first = entry(of: hash) & ~(span - 1)
+        let span = 1 << Int(memory.depth - oldDepth)
+        let first = memory.entry(of: hash) & ~(span - 1)
         for entry in first + span / 2 ..< first + span {
-            directory[entry] = segment
+            memory.directory[entry] = segment
             segmentNumbers[entry] = UInt32(other)
         }
         redistribute(index)
     }
 
     private func doubleDirectory() {
-        directory = directory.flatMap { [$0, $0] }
+        let count = segmentNumbers.count
+        let larger = UnsafeMutablePointer<UnsafeMutablePointer<UInt64>>.allocate(
+            capacity: 2 * count)
+        for entry in 0 ..< 2 * count { larger[entry] = memory.directory[entry / 2] }
+        memory.directory.deallocate()
+        memory.directory = larger
         segmentNumbers = segmentNumbers.flatMap { [$0, $0] }
-        depth += 1
+        memory.depth += 1
     }
 
     private func redistribute(_ index: Int) {
         let segment = segments[index]
-        var numbers: [UInt32] = []
-        numbers.reserveCapacity(nameCounts[index])
-        for slot in 0 ..< Self.slotCount where segment[slot] != 0 {
-            numbers.append(UInt32(truncatingIfNeeded: segment[slot]))
-        }
+        let entries = (0 ..< Self.slotCount).map { segment[$0] }
         segment.initialize(repeating: 0, count: Self.slotCount)
         nameCounts[index] = 0
-        for number in numbers {
-            let hash = NameBytes.hash(bytes(of: number))
-            put(number, hash: hash, into: Int(segmentNumbers[entry(of: hash)]))
+        for entry in entries where entry != 0 {
+            put(
+                UInt32(truncatingIfNeeded: entry), hash: entry,
+                into: Int(segmentNumbers[memory.entry(of: entry)]))
         }
     }
 }

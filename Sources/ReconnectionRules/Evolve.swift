@@ -109,7 +109,6 @@ extension State {
         // brought back one event each.
         let numberCount = projects[index].numberCount
         guard settings.concurrencyCount > numberCount else { return }
-        projects[index].concurrencies.reserveCapacity(Int(settings.concurrencyCount) + 1)
         for number in numberCount + 1 ... settings.concurrencyCount {
             var record = ConcurrencyRecord()
             record.moment = event.time

@@ -11,7 +11,10 @@ extension State {
             if user.concurrency > 0 { concurrencies.append((user.project, user.concurrency)) }
         }
         for (project, number) in concurrencies {
-            sum &+= projects[Int(project)].concurrencies[Int(number)].last
+            // Its first and its last word: a record may lie in two cache lines.
+            let record = projects[Int(project)].concurrencies[Int(number)]
+            sum &+= record.last &+ UInt64(record.state.rawValue)
+            sum &+= UInt64(bitPattern: record.scheduledAt)
         }
     }
 }
