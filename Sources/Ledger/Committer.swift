@@ -9,20 +9,21 @@ import ReconnectionRules
 
 /// What the writer hands over: a batch, and what has to happen once it is durable.
 struct Commit: Sendable {
-    /// Nil where there is nothing to append, but something to answer.
+    /// Sealed; nil where there is nothing to append, but something to answer.
     var batch: BatchBuilder?
-    var wallOffset: Microseconds = 0
+    /// What the log ends with once the batch is durable.
+    var head = LogHead.empty
     /// Commands decided so far.
     var commandCount: UInt64 = 0
     /// Called once everything handed over up to here is durable, or has failed.
     var answers: [@Sendable (LedgerError?) -> Void] = []
     /// Ledger time for a sign of life: everything due then is settled in this batch or before.
     var signOfLife: Microseconds?
-    /// Called with the head once the batch is durable.
-    var checkpoint: (@Sendable (LogHead) -> Void)?
+    /// Called once the batch is durable.
+    var checkpoint: (@Sendable () -> Void)?
 }
 
-/// The thread that seals, appends, waits for the disk, and answers, while the writer decides the
+/// The thread that appends, waits for the disk, and answers, while the writer decides the
 /// next batch.
 ///
 /// One commit is under way at a time and at most one more is queued, so whoever asks waits for at
@@ -38,7 +39,7 @@ final class Committer {
     private var spare: [BatchBuilder] = []
 
     /// Let go of before the thread says that it has ended: the directory can be opened again then.
-    private var log: LogWriter?
+    private var log: EventLog?
     private let durable: DurableHead
     private let metrics: SharedMetrics
     private let signOfLife: SignOfLife
@@ -48,7 +49,7 @@ final class Committer {
     private var figures: LedgerMetrics
 
     init(
-        log: LogWriter, durable: DurableHead, metrics: SharedMetrics, signOfLife: SignOfLife,
+        log: EventLog, durable: DurableHead, metrics: SharedMetrics, signOfLife: SignOfLife,
         ending: LedgerEnding, wake: @escaping @Sendable () -> Void
     ) {
         self.log = log
@@ -132,17 +133,18 @@ final class Committer {
     private func work(_ commit: Commit) {
         var failure = locked { firstFailure }
         if failure == nil, let log, let batch = commit.batch {
-            do throws(LedgerError) {
-                try log.append(batch, wallOffset: commit.wallOffset, origin: nil)
+            do throws(LogError) {
+                try log.append(batch.sealedBytes, at: batch.firstPosition)
                 figures.count(batchOf: batch.eventCount, byteCount: batch.sealedBytes.count)
             } catch {
+                let error = LedgerError.failed(error.message)
                 failure = error
                 // Before anybody is told, so that who asks again learns it.
                 ending.fail(error)
                 locked { firstFailure = error }
             }
         }
-        if failure == nil, let log { publish(commit, log.head) }
+        if failure == nil { publish(commit) }
         // The writer decides on while the answers go out.
         locked {
             if let batch = commit.batch, failure == nil { spare.append(batch) }
@@ -152,12 +154,12 @@ final class Committer {
         for answer in commit.answers { answer(failure) }
     }
 
-    private func publish(_ commit: Commit, _ head: LogHead) {
+    private func publish(_ commit: Commit) {
         figures.commandCount = commit.commandCount
         metrics.publish(figures)
-        if commit.batch != nil { durable.publish(head) }
+        if commit.batch != nil { durable.publish(commit.head) }
         if let time = commit.signOfLife { signOfLife.write(time) }
-        commit.checkpoint?(head)
+        commit.checkpoint?()
     }
 
     private func locked<Result>(_ body: () -> Result) -> Result {

@@ -11,7 +11,9 @@ package final class LedgerCore {
     var commandCount: UInt64 = 0
 
     package let log: EventLog
-    let logWriter: LogWriter
+    /// What the log ends with once everything sealed is durable. The chain goes on from here: a
+    /// batch can be hashed while the one before it is on its way to the disk.
+    package private(set) var head: LogHead
     private var builder: BatchBuilder
     private var checkpointer: Checkpointer?
 
@@ -22,12 +24,9 @@ package final class LedgerCore {
         state = view.state
         users = view.users
         projects = view.projects
-        logWriter = LogWriter(log, head: view.head)
+        head = view.head
         builder = BatchBuilder(after: view.head.position)
     }
-
-    /// What is durable, where this core appends by itself; the engine's committer knows otherwise.
-    package var head: LogHead { logWriter.head }
 
     /// Whether the batch should be committed before another command is taken.
     package var isBatchFull: Bool { builder.isFull }
@@ -172,35 +171,41 @@ package final class LedgerCore {
         wallOffset: Microseconds?, origin: BatchOrigin? = nil
     ) throws(LedgerError) {
         guard hasUncommitted else { return }
-        try logWriter.append(builder, wallOffset: wallOffset, origin: origin)
-        builder.begin(after: logWriter.head.position)
+        head = builder.seal(after: head, wallOffset: wallOffset, origin: origin)
+        do throws(LogError) {
+            try log.append(builder.sealedBytes, at: builder.firstPosition)
+        } catch { throw .failed(error.message) }
+        builder.begin(after: head.position)
     }
 
-    /// Takes the batch at hand, for a committer on another thread. `next` makes a builder that
-    /// begins behind a position.
-    func takeBatch(_ next: (Position) -> BatchBuilder) -> BatchBuilder {
+    /// Seals the batch at hand and takes it, for a committer on another thread; `head` is what the
+    /// log will end with. `next` makes a builder that begins behind a position.
+    func takeBatch(
+        wallOffset: Microseconds, _ next: (Position) -> BatchBuilder
+    ) -> BatchBuilder {
         let taken = builder
-        builder = next(state.position)
+        head = taken.seal(after: head, wallOffset: wallOffset, origin: nil)
+        builder = next(head.position)
         return taken
     }
 
-    /// What starts a checkpoint once everything decided is durable and its head is known; nil if
-    /// none is due. Nothing may be waiting to be committed but what was just taken.
-    func checkpointIfDue() -> (@Sendable (LogHead) -> Void)? {
-        checkpointer?.begin(&state, users, projects, isForced: false)
+    /// What starts a checkpoint, to be called once everything decided is durable; nil if none is
+    /// due. Nothing may be waiting to be sealed.
+    func checkpointIfDue() -> (@Sendable () -> Void)? {
+        checkpointer?.begin(&state, users, projects, at: head, isForced: false)
     }
 
     /// Starts a checkpoint in the background if enough has happened since the last one.
     package func writeCheckpointIfDue() {
-        checkpointIfDue()?(head)
+        checkpointIfDue()?()
     }
 
     /// Writes a checkpoint and waits for it. What is decided must be committed.
     package func checkpointNow() {
         guard let checkpointer else { return }
         checkpointer.wait()
-        checkpointer.begin(&state, users, projects, isForced: true)?(head)
-        checkpointer.wait()
+        checkpointer.begin(&state, users, projects, at: head, isForced: true)?()
+        checkpointer.synchronise()
     }
 }
 

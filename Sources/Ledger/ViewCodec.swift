@@ -13,28 +13,28 @@ enum ViewCodec {
     static let jumpBlockByteCount = 29
     static let checkByteCount = 8
 
-    static func sealed(_ writer: ByteWriter, seed: UInt64) -> [UInt8] {
-        var writer = writer
-        let check = writer.bytes.withUnsafeBytes { CheckWord.of($0, seed: seed) }
-        writer.write(check)
-        return writer.bytes
-    }
-
-    /// Writes the check word behind the content of a block.
-    static func seal(_ block: UnsafeMutableRawBufferPointer, seed: UInt64) {
+    /// Writes the check word behind the content of a block, and returns it.
+    static func seal(_ block: UnsafeMutableRawBufferPointer, seed: UInt64) -> UInt64 {
         let contentByteCount = block.count - checkByteCount
         let check = CheckWord.of(
             UnsafeRawBufferPointer(rebasing: block[..<contentByteCount]), seed: seed)
         block.storeBytes(of: check.littleEndian, toByteOffset: contentByteCount, as: UInt64.self)
+        return check
+    }
+
+    /// The check word of a block as it stands.
+    static func checkWord(_ block: UnsafeRawBufferPointer) -> UInt64 {
+        guard block.count >= checkByteCount else { return 0 }
+        return UInt64(
+            littleEndian: block.loadUnaligned(
+                fromByteOffset: block.count - checkByteCount, as: UInt64.self))
     }
 
     /// The content of a block, nil if it is not what was written.
     static func opened(_ bytes: UnsafeRawBufferPointer, seed: UInt64) -> UnsafeRawBufferPointer? {
         guard bytes.count >= checkByteCount else { return nil }
         let content = UnsafeRawBufferPointer(rebasing: bytes.dropLast(checkByteCount))
-        let stored = UInt64(
-            littleEndian: bytes.loadUnaligned(fromByteOffset: content.count, as: UInt64.self))
-        return stored == CheckWord.of(content, seed: seed) ? content : nil
+        return checkWord(bytes) == CheckWord.of(content, seed: seed) ? content : nil
     }
 
     // MARK: - Records

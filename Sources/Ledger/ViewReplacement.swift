@@ -18,6 +18,7 @@ package enum ViewReplacement {
             snapshot.userNameCount = view.users.count
             snapshot.projectNameCount = view.projects.count
             try store.write(snapshot, at: view.head)
+            try store.synchronise()
         } catch let error as LedgerError { throw error } catch {
             throw LedgerError(
                 .directory,

@@ -26,6 +26,8 @@ final class ViewStore: Sendable {
         if !isReadOnly { try directory.createSubdirectory(directory.views) }
         var options = Environment.Options()
         options.isReadOnly = isReadOnly
+        // A checkpoint only saves time, so it waits for no disk: see docs/decisions/0012.
+        options.durability = .noSync
         // LMDB trusts its pages: damage must be found before it trips over it.
         if access(directory.views + "/data.mdb", F_OK) == 0 {
             _ = try PageCheck.check(directory: directory.views)
@@ -48,10 +50,11 @@ final class ViewStore: Sendable {
 
     // MARK: - Writing the view down
 
-    /// Writes what changed in one durable transaction, so that a checkpoint is there whole or not
-    /// at all. Runs on the calling thread from begin to end.
+    /// Writes what changed in one transaction. After a crash of the process it is there whole or
+    /// not at all; after a power cut it may be neither, which the sum of all blocks shows. Runs on
+    /// the calling thread from begin to end.
     func write(_ snapshot: ViewSnapshot, at head: LogHead) throws {
-        var writing = Writing(transaction: try WriteTransaction(environment))
+        var writing = try Writing(environment)
         if snapshot.isEverything { try writing.clearAll() }
         let (records, changes) = (snapshot.records, snapshot.changes)
         let isEverything = snapshot.isEverything
@@ -75,15 +78,32 @@ final class ViewStore: Sendable {
         }
         for (key, bytes) in snapshot.userNames { try writing.put(bytes, .userNames, key) }
         for (key, bytes) in snapshot.projectNames { try writing.put(bytes, .projectNames, key) }
-        try writing.put(Self.headBlock(snapshot, head), .head, Self.headKey)
+        try writing.put(Self.headBlock(snapshot, head, writing.sum), .head, Self.headKey)
         try writing.commit()
     }
+
+    /// Waits until the newest checkpoint is on disk.
+    func synchronise() throws { try environment.sync() }
 
     /// One transaction that writes blocks.
     private struct Writing: ~Copyable {
         private var transaction: WriteTransaction
+        /// Sum of the check words of all blocks but the head: blocks of two checkpoints, each sound
+        /// by itself, do not add up.
+        private(set) var sum: UInt64 = 0
 
-        init(transaction: consuming WriteTransaction) { self.transaction = transaction }
+        init(_ environment: Environment) throws {
+            var transaction = try WriteTransaction(environment)
+            let table = try transaction.table(named: Table.head.rawValue, create: true)
+            var stored: UInt64 = 0
+            if let block = try transaction.get(headKey, in: table) {
+                stored = block.withUnsafeBytes { bytes in
+                    ViewCodec.opened(bytes, seed: seed(.head, headKey)).map { storedSum($0) } ?? 0
+                }
+            }
+            sum = stored
+            self.transaction = transaction
+        }
 
         consuming func commit() throws { try transaction.commit() }
 
@@ -92,6 +112,28 @@ final class ViewStore: Sendable {
                 let handle = try transaction.table(named: table.rawValue, create: true)
                 try transaction.clear(handle)
             }
+            sum = 0
+        }
+
+        /// Makes room for a block in place of the one that stands there, and seals what `body`
+        /// writes.
+        private mutating func put(
+            byteCount: Int, _ table: Table, _ key: UInt64,
+            _ body: (UnsafeMutableRawBufferPointer) -> Void
+        ) throws {
+            let handle = try transaction.table(named: table.rawValue, create: true)
+            var replaced: UInt64 = 0
+            if let old = try transaction.get(key, in: handle) {
+                replaced = old.withUnsafeBytes { ViewCodec.checkWord($0) }
+            }
+            var check: UInt64 = 0
+            try transaction.reserve(
+                byteCount: byteCount + ViewCodec.checkByteCount, forKey: key, in: handle
+            ) { block in
+                body(block)
+                check = ViewCodec.seal(block, seed: seed(table, key))
+            }
+            if table != .head { sum = sum &- replaced &+ check }
         }
 
         mutating func put(_ writer: ByteWriter, _ table: Table, _ key: UInt64) throws {
@@ -99,11 +141,8 @@ final class ViewStore: Sendable {
         }
 
         mutating func put(_ content: [UInt8], _ table: Table, _ key: UInt64) throws {
-            let handle = try transaction.table(named: table.rawValue, create: true)
-            let byteCount = content.count + ViewCodec.checkByteCount
-            try transaction.reserve(byteCount: byteCount, forKey: key, in: handle) { block in
+            try put(byteCount: content.count, table, key) { block in
                 content.withUnsafeBytes { block.copyMemory(from: $0) }
-                ViewCodec.seal(block, seed: seed(table, key))
             }
         }
 
@@ -113,20 +152,16 @@ final class ViewStore: Sendable {
             base: UInt64 = 0, byteCount: Int,
             _ encode: (Record, UnsafeMutableRawPointer) -> Void
         ) throws {
-            let handle = try transaction.table(named: table.rawValue, create: true)
             for chunk in 0 ..< records.chunkCount {
                 if let changes, changes[chunk >> 6] & 1 << UInt64(chunk & 63) == 0 { continue }
                 let key = base | UInt64(chunk)
                 let inUse = records.withChunk(chunk) { $0.count }
-                let blockByteCount = inUse * byteCount + ViewCodec.checkByteCount
-                try transaction.reserve(byteCount: blockByteCount, forKey: key, in: handle) {
-                    block in
+                try put(byteCount: inUse * byteCount, table, key) { block in
                     records.withChunk(chunk) { records in
                         for index in records.indices {
                             encode(records[index], block.baseAddress! + index * byteCount)
                         }
                     }
-                    ViewCodec.seal(block, seed: seed(table, key))
                 }
             }
         }
@@ -137,7 +172,17 @@ final class ViewStore: Sendable {
         key &* 16 &+ UInt64(Table.allCases.firstIndex(of: table) ?? 0)
     }
 
-    private static func headBlock(_ snapshot: ViewSnapshot, _ head: LogHead) -> ByteWriter {
+    /// The sum that a head block names: its last word.
+    private static func storedSum(_ content: UnsafeRawBufferPointer) -> UInt64 {
+        guard content.count >= 8 else { return 0 }
+        return UInt64(
+            littleEndian: content.loadUnaligned(
+                fromByteOffset: content.count - 8, as: UInt64.self))
+    }
+
+    private static func headBlock(
+        _ snapshot: ViewSnapshot, _ head: LogHead, _ sum: UInt64
+    ) -> ByteWriter {
         var writer = ByteWriter()
         let records = snapshot.records
         writer.write(ViewCodec.schemaVersion)
@@ -152,6 +197,7 @@ final class ViewStore: Sendable {
         writer.write(UInt64(records.jumps.blocks.count))
         writer.write(UInt64(records.jumps.free))
         ViewCodec.write(records.counters, to: &writer)
+        writer.write(sum)
         return writer
     }
 
@@ -181,26 +227,28 @@ final class ViewStore: Sendable {
         in transaction: borrowing ReadTransaction
     ) throws -> RecoveredView? {
         var head: Head?
-        try Self.forEachBlock(.head, transaction) { _, content in
+        var sum: UInt64 = 0
+        try Self.forEachBlock(.head, transaction, &sum) { _, content in
             var reader = ByteReader(content)
             head = Self.readHead(&reader)
             return head != nil
         }
         guard let head else { return nil }
+        sum = 0
         var view = RecoveredView()
         view.head = head.head
         var records = head.records
         var isWhole = try Self.readRecords(
-            .users, transaction, ViewCodec.userByteCount, into: &records.users
+            .users, transaction, &sum, ViewCodec.userByteCount, into: &records.users
         ) { ViewCodec.readUser(at: $0) }
         var blocks = RecordTable<JumpTable.Block>(blank: JumpTable.Block())
         isWhole = try isWhole && Self.readRecords(
-            .jumps, transaction, ViewCodec.jumpBlockByteCount, into: &blocks
+            .jumps, transaction, &sum, ViewCodec.jumpBlockByteCount, into: &blocks
         ) { ViewCodec.readJumpBlock(at: $0) }
-        isWhole = try isWhole && Self.readProjects(transaction, into: &records)
-        isWhole = try isWhole && Self.readNames(.userNames, transaction, into: &view.users)
-        isWhole = try isWhole && Self.readNames(.projectNames, transaction, into: &view.projects)
-        guard isWhole, records.users.count == head.userCount,
+        isWhole = try isWhole && Self.readProjects(transaction, &sum, into: &records)
+        isWhole = try isWhole && Self.readNames(.userNames, transaction, &sum, into: &view.users)
+        isWhole = try isWhole && Self.readNames(.projectNames, transaction, &sum, into: &view.projects)
+        guard isWhole, sum == head.sum, records.users.count == head.userCount,
             records.projects.count == head.projectCount,
             view.users.count == head.userNameCount,
             view.projects.count == head.projectNameCount, blocks.count == head.jumpBlockCount
@@ -213,14 +261,14 @@ final class ViewStore: Sendable {
     }
 
     private static func readProjects(
-        _ transaction: borrowing ReadTransaction, into records: inout StateRecords
+        _ transaction: borrowing ReadTransaction, _ sum: inout UInt64, into records: inout StateRecords
     ) throws -> Bool {
         let unused = ProjectRecord.none
         records.projects = [
             StateRecords.Project(settings: unused.settings, last: 0, concurrencies: unused.concurrencies)
         ]
         var numberCounts: [UInt32] = [0]
-        let isWhole = try Self.forEachBlock(.projects, transaction) { _, content in
+        let isWhole = try Self.forEachBlock(.projects, transaction, &sum) { _, content in
             var reader = ByteReader(content)
             let (settings, last, numberCount) = ViewCodec.readProject(&reader)
             numberCounts.append(numberCount)
@@ -233,7 +281,7 @@ final class ViewStore: Sendable {
         guard isWhole else { return false }
         for number in records.projects.indices.dropFirst() {
             let isWhole = try Self.readRecords(
-                .concurrencies, transaction, ViewCodec.concurrencyByteCount,
+                .concurrencies, transaction, &sum, ViewCodec.concurrencyByteCount,
                 base: UInt64(number) << 32, into: &records.projects[number].concurrencies
             ) { ViewCodec.readConcurrency(at: $0) }
             guard isWhole,
@@ -253,6 +301,7 @@ final class ViewStore: Sendable {
         var projectNameCount: Int
         var jumpBlockCount: Int
         var freeJumpBlock: UInt32
+        var sum: UInt64
     }
 
     private static func readHead(_ reader: inout ByteReader) -> Head? {
@@ -265,23 +314,25 @@ final class ViewStore: Sendable {
         records.lastOfLedger = reader.read()
         let counts = (0 ..< 6).map { _ in Int(truncatingIfNeeded: reader.read(UInt64.self)) }
         records.counters = ViewCodec.readCounters(&reader)
+        let sum: UInt64 = reader.read()
         guard reader.isAtEnd, !reader.isExhausted else { return nil }
         return Head(
             head: LogHead(
                 position: records.position, time: records.time, hash: Digest32(hashBytes)),
             records: records, userCount: counts[0], projectCount: counts[1],
             userNameCount: counts[2], projectNameCount: counts[3], jumpBlockCount: counts[4],
-            freeJumpBlock: UInt32(truncatingIfNeeded: counts[5]))
+            freeJumpBlock: UInt32(truncatingIfNeeded: counts[5]), sum: sum)
     }
 
     /// The blocks of a table whose keys begin at `base`, up to the first partial one or a gap.
     /// False if one is damaged.
     private static func readRecords<Record>(
-        _ name: Table, _ transaction: borrowing ReadTransaction, _ byteCount: Int,
+        _ name: Table, _ transaction: borrowing ReadTransaction, _ sum: inout UInt64,
+        _ byteCount: Int,
         base: UInt64 = 0, into records: inout RecordTable<Record>,
         _ decode: (UnsafeRawPointer) -> Record
     ) throws -> Bool {
-        try forEachBlock(name, transaction, from: base) { key, content in
+        try forEachBlock(name, transaction, &sum, from: base) { key, content in
             if base > 0, key >> 32 != base >> 32 { return nil }
             let count = content.count / byteCount
             guard key == base | UInt64(records.chunkCount), count > 0,
@@ -298,9 +349,10 @@ final class ViewStore: Sendable {
     }
 
     private static func readNames(
-        _ table: Table, _ transaction: borrowing ReadTransaction, into names: inout NameDirectory
+        _ table: Table, _ transaction: borrowing ReadTransaction, _ sum: inout UInt64,
+        into names: inout NameDirectory
     ) throws -> Bool {
-        try forEachBlock(table, transaction) { _, content in
+        try forEachBlock(table, transaction, &sum) { _, content in
             var reader = ByteReader(content)
             while !reader.isAtEnd, !reader.isExhausted {
                 let length = Int(reader.read(UInt16.self))
@@ -316,7 +368,8 @@ final class ViewStore: Sendable {
     /// nil to stop. False if one is damaged or the table is missing.
     @discardableResult
     private static func forEachBlock(
-        _ name: Table, _ transaction: borrowing ReadTransaction, from first: UInt64 = 0,
+        _ name: Table, _ transaction: borrowing ReadTransaction, _ sum: inout UInt64,
+        from first: UInt64 = 0,
         _ body: (UInt64, UnsafeRawBufferPointer) -> Bool?
     ) throws -> Bool {
         guard let table = try transaction.table(named: name.rawValue) else { return false }
@@ -328,7 +381,9 @@ final class ViewStore: Sendable {
                 guard let content = ViewCodec.opened(bytes, seed: seed(name, key)) else {
                     return false
                 }
-                return body(key, content)
+                let isSound = body(key, content)
+                if isSound == true { sum &+= ViewCodec.checkWord(bytes) }
+                return isSound
             }
             guard let isSound else { return true }
             if !isSound { return false }

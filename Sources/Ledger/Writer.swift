@@ -88,7 +88,6 @@ final class Writer {
     /// Gives what was decided to the committer; waits while that has a commit queued already.
     private func handOver(at now: Microseconds) {
         var commit = Commit()
-        commit.wallOffset = clock.wallOffset(at: now)
         commit.commandCount = core.commandCount
         swap(&commit.answers, &pending)
         if isSignDue(at: now) {
@@ -96,7 +95,10 @@ final class Writer {
             lastSign = now
         }
         if core.hasUncommitted {
-            commit.batch = core.takeBatch { committer.builder(after: $0) }
+            commit.batch = core.takeBatch(wallOffset: clock.wallOffset(at: now)) {
+                committer.builder(after: $0)
+            }
+            commit.head = core.head
             // A durable event is a sign of life too.
             lastSign = max(lastSign, core.state.time)
             commit.checkpoint = core.checkpointIfDue()
