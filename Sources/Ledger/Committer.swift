@@ -15,8 +15,8 @@ struct Commit: Sendable {
     var head = LogHead.empty
     /// Commands decided so far.
     var commandCount: UInt64 = 0
-    /// Called once everything handed over up to here is durable, or has failed.
-    var answers: [@Sendable (LedgerError?) -> Void] = []
+    /// Given once everything handed over up to here is durable, or has failed.
+    var answers: [Answer] = []
     /// Ledger time for a sign of life: everything due then is settled in this batch or before.
     var signOfLife: Microseconds?
     /// Called once the batch is durable.
@@ -151,7 +151,7 @@ final class Committer {
             isWorking = false
         }
         wake()
-        for answer in commit.answers { answer(failure) }
+        for answer in commit.answers { answer.give(failure) }
     }
 
     private func publish(_ commit: Commit) {

@@ -65,7 +65,7 @@ public final class Ledger: Sendable {
     public func perform(
         _ action: Action, by caller: Caller = .library
     ) async throws(LedgerError) -> ActionReply {
-        let result = await withCheckedContinuation { continuation in
+        let result = await withUnsafeContinuation { continuation in
             if !inbox.put(.act(action, caller, continuation)) {
                 continuation.resume(returning: .failure(closingError))
             }
@@ -78,7 +78,7 @@ public final class Ledger: Sendable {
     public func performAll(
         _ actions: [Action], by caller: Caller = .library
     ) async throws(LedgerError) -> [Result<ActionReply, LedgerError>] {
-        let result = await withCheckedContinuation { continuation in
+        let result = await withUnsafeContinuation { continuation in
             if !inbox.put(.actAll(actions, caller, continuation)) {
                 continuation.resume(returning: .failure(closingError))
             }
@@ -94,7 +94,7 @@ public final class Ledger: Sendable {
     public func perform(
         _ batch: ActionBatch, by caller: Caller = .library
     ) async throws(LedgerError) -> ActionBatchReply {
-        let result = await withCheckedContinuation { continuation in
+        let result = await withUnsafeContinuation { continuation in
             if !inbox.put(.actBatch(batch, caller, continuation)) {
                 continuation.resume(returning: .failure(closingError))
             }
@@ -242,7 +242,7 @@ public final class Ledger: Sendable {
         _ look: @escaping @Sendable (LedgerCore) -> Answer,
         finishing: @escaping @Sendable (inout Answer) -> Void = { _ in }
     ) async throws(LedgerError) -> Answer {
-        let result: Result<Answer, LedgerError> = await withCheckedContinuation { continuation in
+        let result: Result<Answer, LedgerError> = await withUnsafeContinuation { continuation in
             let isTaken = inbox.put(
                 .look(
                     run: { core in

@@ -15,6 +15,7 @@ package final class LedgerCore {
     /// batch can be hashed while the one before it is on its way to the disk.
     package private(set) var head: LogHead
     private var builder: BatchBuilder
+    private var projectNames: [String] = []
     private var checkpointer: Checkpointer?
 
     /// Takes over a recovered view that stands at the log's head.
@@ -84,7 +85,24 @@ package final class LedgerCore {
             command = try modification(of: name, change, now, caller)
         }
         let event = decide(command, at: now, by: caller)
-        return ActionReply(event: event, project: projects.name(of: UInt32(event.project)))
+        return ActionReply(event: event, project: projectName(event.project))
+    }
+
+    /// As `perform`, the error as a value.
+    func result(
+        of action: Action, at now: Microseconds, by caller: Caller
+    ) -> Result<ActionReply, LedgerError> {
+        do throws(LedgerError) {
+            return .success(try perform(action, at: now, by: caller))
+        } catch { return .failure(error) }
+    }
+
+    /// The name of a project, empty for 0. Made once for each: every reply carries one.
+    private func projectName(_ number: ProjectNumber) -> String {
+        while projectNames.count <= Int(number) {
+            projectNames.append(projects.name(of: UInt32(projectNames.count)))
+        }
+        return projectNames[Int(number)]
     }
 
     /// Decides a command whose names are numbers already.

@@ -1,24 +1,5 @@
 import EventLog
 import ReconnectionRules
-import Synchronization
-
-/// What callers put into the inbox.
-enum Work: Sendable {
-    /// One action, the common case.
-    case act(Action, Caller, CheckedContinuation<Result<ActionReply, LedgerError>, Never>)
-    /// Many, committed together.
-    case actAll(
-        [Action], Caller,
-        CheckedContinuation<Result<[Result<ActionReply, LedgerError>], LedgerError>, Never>)
-    /// Many as one flat buffer, committed together.
-    case actBatch(
-        ActionBatch, Caller, CheckedContinuation<Result<ActionBatchReply, LedgerError>, Never>)
-    /// A look at the current view: `run` on the writer thread returns what delivers the answer once
-    /// everything it saw is durable; `fail` delivers an error instead.
-    case look(
-        run: @Sendable (LedgerCore) -> (@Sendable () -> Void),
-        fail: @Sendable (LedgerError) -> Void)
-}
 
 /// The one thread that owns the state: takes all that is in the inbox, settles what is due, decides
 /// each in turn, and hands what came of it to the committer, which answers once it is durable.
@@ -36,7 +17,7 @@ final class Writer {
     private let ending: LedgerEnding
     private var lastSign: Microseconds
     /// What answers the work decided but not handed over.
-    private var pending: [@Sendable (LedgerError?) -> Void] = []
+    private var pending: [Answer] = []
 
     init(
         core: LedgerCore, inbox: Inbox<Work>, committer: Committer, clock: RunningClock,
@@ -107,39 +88,17 @@ final class Writer {
     }
 
     /// Decides one item and returns what answers it once that is durable.
-    private func decide(
-        _ item: Work, at now: Microseconds
-    ) -> @Sendable (LedgerError?) -> Void {
+    private func decide(_ item: Work, at now: Microseconds) -> Answer {
         switch item {
-        case .act(let action, let caller, let continuation):
-            let result = perform(action, at: now, by: caller)
-            return { error in
-                continuation.resume(returning: error.map { .failure($0) } ?? result)
-            }
-        case .actAll(let actions, let caller, let continuation):
-            let results = actions.map { perform($0, at: now, by: caller) }
-            return { error in
-                continuation.resume(returning: error.map { .failure($0) } ?? .success(results))
-            }
-        case .actBatch(let batch, let caller, let continuation):
-            let reply = core.perform(batch, at: now, by: caller) { handOver(at: now) }
-            return { error in
-                continuation.resume(returning: error.map { .failure($0) } ?? .success(reply))
-            }
-        case .look(let run, let fail):
-            let deliver = run(core)
-            return { error in
-                if let error { fail(error) } else { deliver() }
-            }
+        case .act(let action, let caller, let asker):
+            return .act(asker, core.result(of: action, at: now, by: caller))
+        case .actAll(let actions, let caller, let asker):
+            return .actAll(asker, actions.map { core.result(of: $0, at: now, by: caller) })
+        case .actBatch(let batch, let caller, let asker):
+            return .actBatch(
+                asker, core.perform(batch, at: now, by: caller) { handOver(at: now) })
+        case .look(let run, let fail): return .look(deliver: run(core), fail: fail)
         }
-    }
-
-    private func perform(
-        _ action: Action, at now: Microseconds, by caller: Caller
-    ) -> Result<ActionReply, LedgerError> {
-        do throws(LedgerError) {
-            return .success(try core.perform(action, at: now, by: caller))
-        } catch { return .failure(error) }
     }
 
     // MARK: - Time
@@ -172,21 +131,12 @@ final class Writer {
     /// Nothing decided is known to be durable any more: everybody waiting is told.
     private func fail(_ work: [Work], _ error: LedgerError) {
         ending.fail(error)
-        for answer in pending { answer(error) }
+        for answer in pending { answer.give(error) }
         pending.removeAll()
-        for item in work { Self.fail(item, error) }
+        for item in work { item.fail(error) }
         inbox.close()
         var rest: [Work] = []
         _ = inbox.take(into: &rest, timeoutMicroseconds: 0)
-        for item in rest { Self.fail(item, error) }
-    }
-
-    private static func fail(_ item: Work, _ error: LedgerError) {
-        switch item {
-        case .act(_, _, let continuation): continuation.resume(returning: .failure(error))
-        case .actAll(_, _, let continuation): continuation.resume(returning: .failure(error))
-        case .actBatch(_, _, let continuation): continuation.resume(returning: .failure(error))
-        case .look(_, let fail): fail(error)
-        }
+        for item in rest { item.fail(error) }
     }
 }

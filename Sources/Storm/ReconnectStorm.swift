@@ -33,38 +33,32 @@ public struct ReconnectStorm: Sendable {
         let processor = Machine.processorSeconds()
         let start = Machine.now()
         let end = start + Int64(seconds * 1e9)
-        let parts = try await withThrowingTaskGroup(of: Part.self) { group in
+        let latencies = SharedLatencies()
+        let reconnects = try await withThrowingTaskGroup(of: Int.self) { group in
             for caller in 0 ..< callers {
                 group.addTask {
                     switch mode {
-                    case .batch: try await batches(ledger, caller, start, end, before.eventCount)
-                    case .single: try await singles(ledger, caller, start, end)
+                    case .batch:
+                        try await batches(
+                            ledger, caller, start, end, before.eventCount, latencies)
+                    case .single: try await singles(ledger, caller, start, end, latencies)
                     }
                 }
             }
-            return try await group.reduce(into: Part()) { $0.add($1) }
+            return try await group.reduce(0, +)
         }
         let length = Double(Machine.now() - start) / 1e9
         return ReconnectFigures(
-            storm: self, seconds: length, reconnects: parts.reconnects, latencies: parts.latencies,
+            storm: self, seconds: length, reconnects: reconnects, latencies: latencies.all,
             processorSeconds: Machine.processorSeconds() - processor, before: before,
             after: ledger.currentMetrics)
     }
 
-    private struct Part: Sendable {
-        var reconnects = 0
-        var latencies = Latencies()
-
-        mutating func add(_ other: Part) {
-            reconnects += other.reconnects
-            latencies.add(other.latencies)
-        }
-    }
-
     private func batches(
-        _ ledger: Ledger, _ caller: Int, _ start: Int64, _ end: Int64, _ eventsBefore: UInt64
-    ) async throws -> Part {
-        var part = Part()
+        _ ledger: Ledger, _ caller: Int, _ start: Int64, _ end: Int64, _ eventsBefore: UInt64,
+        _ latencies: SharedLatencies
+    ) async throws -> Int {
+        var reconnects = 0
         var random = StormRandom(seed: seed &+ UInt64(caller) << 32)
         var actions = ActionBatch(reservingCapacity: 3 * batch)
         var schedule = Schedule(self, caller, start)
@@ -80,17 +74,18 @@ public struct ReconnectStorm: Sendable {
                 }
             }
             let reply = try await ledger.perform(actions)
-            part.latencies.record(nanoseconds: Machine.now() - due)
+            latencies.record(nanoseconds: Machine.now() - due, by: caller)
             try StormFailure.check(reply, refusedCountMax: 0)
-            part.reconnects += batch
+            reconnects += batch
         }
-        return part
+        return reconnects
     }
 
     private func singles(
-        _ ledger: Ledger, _ caller: Int, _ start: Int64, _ end: Int64
-    ) async throws -> Part {
-        var part = Part()
+        _ ledger: Ledger, _ caller: Int, _ start: Int64, _ end: Int64,
+        _ latencies: SharedLatencies
+    ) async throws -> Int {
+        var reconnects = 0
         var random = StormRandom(seed: seed &+ UInt64(caller) << 32)
         var schedule = Schedule(self, caller, start)
         // A share of the users for each caller: two that took the same one at the same time would
@@ -104,9 +99,9 @@ public struct ReconnectStorm: Sendable {
             let applied = try await ledger.apply(user: user, project: StormPopulation.project)
             let second = Machine.now()
             let created = try await ledger.createSession(user: user)
-            part.latencies.record(nanoseconds: first - due)
-            part.latencies.record(nanoseconds: second - first)
-            part.latencies.record(nanoseconds: Machine.now() - second)
+            latencies.record(nanoseconds: first - due, by: caller)
+            latencies.record(nanoseconds: second - first, by: caller)
+            latencies.record(nanoseconds: Machine.now() - second, by: caller)
             guard disconnected.outcome == .waiting, applied.outcome == .returned,
                 created.outcome == .resumed
             else {
@@ -114,9 +109,9 @@ public struct ReconnectStorm: Sendable {
                     description: "\(user) came to \(disconnected.outcome), \(applied.outcome), "
                         + "\(created.outcome); name a new --data directory")
             }
-            part.reconnects += 1
+            reconnects += 1
         }
-        return part
+        return reconnects
     }
 }
 
