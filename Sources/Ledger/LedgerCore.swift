@@ -16,6 +16,8 @@ package final class LedgerCore {
     package private(set) var head: LogHead
     private var builder: BatchBuilder
     private var projectNames: [String] = []
+    /// What the cache was warmed with: kept, so that reading it is not left out.
+    var warmth: UInt64 = 0
     private var checkpointer: Checkpointer?
 
     /// Takes over a recovered view that stands at the log's head.

@@ -49,6 +49,7 @@ final class Writer {
     private func process(_ work: [Work]) {
         var now = clock.now
         settle(at: now)
+        core.warm(work)
         for item in work {
             if core.isBatchFull {
                 handOver(at: now)

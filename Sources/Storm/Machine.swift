@@ -26,6 +26,19 @@ enum Machine {
         return 0
     }
 
+    static func makeDirectory(_ path: String) throws {
+        guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
+            throw StormFailure(
+                description: "cannot create \(path): \(String(cString: strerror(errno)))")
+        }
+    }
+
+    /// Removes the files of a log that nobody has open, and its directory.
+    static func removeLog(_ path: String) {
+        for name in ["data.mdb", "lock.mdb"] { unlink(path + "/" + name) }
+        rmdir(path)
+    }
+
     /// Seconds of processor time this process has used.
     static func processorSeconds() -> Double {
         var usage = rusage()

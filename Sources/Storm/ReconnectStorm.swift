@@ -22,7 +22,7 @@ public struct ReconnectStorm: Sendable {
     /// counts from the moment a reconnect was due, not from when a caller was free to send it.
     public var rate: Double?
     public var seed: UInt64 = 1
-    /// Stop after that many events, whatever the time; nil: the time decides.
+    /// Stop once the log holds that many, whatever the time; nil: the time decides.
     public var eventCount: UInt64?
 
     public init() {}
@@ -40,7 +40,7 @@ public struct ReconnectStorm: Sendable {
                     switch mode {
                     case .batch:
                         try await batches(
-                            ledger, caller, start, end, before.eventCount, latencies)
+                            ledger, caller, start, end, latencies)
                     case .single: try await singles(ledger, caller, start, end, latencies)
                     }
                 }
@@ -55,7 +55,7 @@ public struct ReconnectStorm: Sendable {
     }
 
     private func batches(
-        _ ledger: Ledger, _ caller: Int, _ start: Int64, _ end: Int64, _ eventsBefore: UInt64,
+        _ ledger: Ledger, _ caller: Int, _ start: Int64, _ end: Int64,
         _ latencies: SharedLatencies
     ) async throws -> Int {
         var reconnects = 0
@@ -63,12 +63,14 @@ public struct ReconnectStorm: Sendable {
         var actions = ActionBatch(reservingCapacity: 3 * batch)
         var schedule = Schedule(self, caller, start)
         while Machine.now() < end {
-            if let eventCount, ledger.currentMetrics.eventCount - eventsBefore >= eventCount {
-                break
-            }
+            if let eventCount, ledger.head.position >= eventCount { break }
             let due = try await schedule.next(batch)
             actions.removeAll()
-            for _ in 0 ..< batch {
+            // One user comes back with every batch: logs have people with very many events.
+            StormUsers.withName(of: 0) {
+                actions.reconnect(userBytes: $0, project: StormPopulation.project)
+            }
+            for _ in 1 ..< batch {
                 StormUsers.withName(of: random.next(below: users)) { name in
                     actions.reconnect(userBytes: name, project: StormPopulation.project)
                 }

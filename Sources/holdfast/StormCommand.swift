@@ -1,7 +1,7 @@
-public import ArgumentParser
+import ArgumentParser
 import JSON
 import Ledger
-public import Storm
+import Storm
 
 struct StormCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -18,9 +18,15 @@ struct StormCommand: AsyncParsableCommand {
               holdfast storm --data ./storm --rate 100000 --batch 16
             """)
 
+    enum Mode: String, CaseIterable, ExpressibleByArgument {
+        case batch, single, deadlines, memory, open
+    }
+
     @OptionGroup var data: DataOption
-    @Option(name: .long, help: "batch or single.")
-    var mode: ReconnectStorm.Mode = .batch
+    @Option(
+        name: .long,
+        help: "batch, single; deadlines that end together; memory of a user; time to open.")
+    var mode: Mode = .batch
     @Option(name: .long, help: ArgumentHelp("How many users.", valueName: "N"))
     var users = 1_000_000
     @Option(name: .long, help: ArgumentHelp("How many callers at once.", valueName: "N"))
@@ -29,6 +35,11 @@ struct StormCommand: AsyncParsableCommand {
     var batch = 4_096
     @Option(name: .long, help: ArgumentHelp("How long to measure.", valueName: "S"))
     var seconds = 5.0
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Instead of a time: until the log holds that many, as in 100m.", valueName: "N"))
+    var events: EventCount?
     @Option(
         name: .long,
         help: ArgumentHelp(
@@ -55,31 +66,53 @@ struct StormCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        var storm = ReconnectStorm()
-        storm.mode = mode
-        storm.users = users
-        storm.callers = callers
-        storm.batch = batch
-        storm.seconds = seconds
-        storm.rate = rate
-        storm.seed = seed
-        let progress = Progress("users", unit: "users")
-        let figures = try await Storm.reconnects(storm, in: data.path) {
-            progress.show(UInt64($0), of: UInt64($1))
-        }
-        progress.end()
-        if json.isOn {
-            let line = JSONObjectWriter.bytes { figures.write(to: &$0) }
-            print(String(decoding: line, as: UTF8.self))
-        } else {
-            printTable(figures)
+        let progress = Progress("storm", unit: events == nil ? "users" : "steps")
+        let tell: (Int, Int) -> Void = { progress.show(UInt64($0), of: UInt64($1)) }
+        switch mode {
+        case .batch, .single:
+            let figures = try await Storm.reconnects(storm, in: data.path, progress: tell)
+            progress.end()
+            show(figures.write) { Self.text(figures) }
+        case .deadlines:
+            var storm = DeadlineStorm()
+            storm.windows = users
+            storm.seed = seed
+            if let rate { storm.probesPerSecond = rate }
+            let figures = try await storm.run(in: data.path, progress: tell)
+            progress.end()
+            show(figures.write, text: nil)
+        case .memory:
+            var storm = MemoryStorm()
+            storm.users = users
+            let figures = try await storm.run(in: data.path, progress: tell)
+            progress.end()
+            show(figures.write, text: nil)
+        case .open:
+            show(try await OpeningStorm().run(in: data.path).write, text: nil)
         }
     }
 
-    private func printTable(_ figures: ReconnectFigures) {
+    private var storm: ReconnectStorm {
+        var storm = ReconnectStorm()
+        storm.mode = mode == .single ? .single : .batch
+        storm.users = users
+        storm.callers = callers
+        storm.batch = batch
+        storm.seconds = events == nil ? seconds : 86_400
+        storm.eventCount = events?.count
+        storm.rate = rate
+        storm.seed = seed
+        return storm
+    }
+
+    private func show(_ fields: (inout JSONObjectWriter) -> Void, text: (() -> String)?) {
+        if let text, !json.isOn { return print(text()) }
+        print(String(decoding: JSONObjectWriter.bytes(fields), as: UTF8.self))
+    }
+
+    private static func text(_ figures: ReconnectFigures) -> String {
         func whole(_ value: Double) -> String { "\(Int(value.rounded()))" }
-        print(
-            """
+        return """
             reconnects/s  \(whole(figures.reconnectsPerSecond))
             events/s      \(whole(figures.eventsPerSecond))
             commits       \(figures.commits)
@@ -87,8 +120,21 @@ struct StormCommand: AsyncParsableCommand {
             p50           \(whole(figures.latency(50))) µs
             p99           \(whole(figures.latency(99))) µs
             max           \(whole(figures.latency(100))) µs
-            """)
+            """
     }
 }
 
-extension ReconnectStorm.Mode: ExpressibleByArgument {}
+/// A number of events as people write it: 1000000, 100k, 100m, 1g.
+struct EventCount: ExpressibleByArgument {
+    var count: UInt64
+
+    init?(argument: String) {
+        let units: [(Character, UInt64)] = [("k", 1_000), ("m", 1_000_000), ("g", 1_000_000_000)]
+        let unit = units.first { argument.last == $0.0 }
+        let digits = unit == nil ? argument[...] : argument.dropLast()
+        guard let number = UInt64(digits) else { return nil }
+        let (product, isTooLarge) = number.multipliedReportingOverflow(by: unit?.1 ?? 1)
+        guard !isTooLarge, product > 0 else { return nil }
+        count = product
+    }
+}
