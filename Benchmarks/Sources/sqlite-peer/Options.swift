@@ -53,15 +53,16 @@ struct Options {
             guard let number = UInt64(value) else { return false }
             seed = number
             return true
-        case "--users": return Self.set(&users, value, 1 ... 100_000_000)
-        case "--batch": return Self.set(&batch, value, 1 ... 1_000_000)
-        case "--page-size": return Self.set(&pageSize, value, 512 ... 65_536)
-        case "--checkpoint-pages": return Self.set(&checkpointPages, value, 1 ... 10_000_000)
+        case "--users": return Self.set(&users, value, 1...100_000_000)
+        case "--batch": return Self.set(&batch, value, 1...1_000_000)
+        case "--page-size": return Self.set(&pageSize, value, 512...65_536)
+        case "--checkpoint-pages": return Self.set(&checkpointPages, value, 1...10_000_000)
         default: return false
         }
     }
 
-    private static func set(_ number: inout Int, _ text: String, _ range: ClosedRange<Int>) -> Bool {
+    private static func set(_ number: inout Int, _ text: String, _ range: ClosedRange<Int>) -> Bool
+    {
         guard let value = Int(text), range.contains(value) else { return false }
         number = value
         return true

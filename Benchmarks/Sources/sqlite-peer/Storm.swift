@@ -83,7 +83,7 @@ struct Storm {
         }
         let insert = try db.makeStatement(
             sql: "INSERT INTO users VALUES (?, ?, 2, ?, 0, NULL)")
-        for number in 0 ..< count {
+        for number in 0..<count {
             try insert.execute(arguments: [userName(number), number + 1, number + 1])
         }
     }
@@ -98,7 +98,9 @@ struct Storm {
 
     func run() throws -> Result {
         var random = Random(state: options.seed)
-        let names = (0 ..< options.users).shuffled(using: &random).map { Array(Self.userName($0).utf8) }
+        let names = (0..<options.users).shuffled(using: &random).map {
+            Array(Self.userName($0).utf8)
+        }
         return try queue.writeWithoutTransaction { db in
             let reconnect = try Reconnect(db)
             var result = Result(seconds: 0, reconnects: 0, commits: 0, latencies: [])
@@ -112,7 +114,7 @@ struct Storm {
                 let begun = now
                 let time = Self.microseconds(begun - start)
                 try db.inTransaction(.immediate) {
-                    for _ in 0 ..< options.batch {
+                    for _ in 0..<options.batch {
                         try reconnect(names[next], time: time)
                         next = next + 1 == names.count ? 0 : next + 1
                     }
@@ -164,7 +166,7 @@ struct Storm {
             }
             sqlite3_bind_int64(events, 1, position + 1)
             sqlite3_bind_int64(events, 2, time)
-            for column in 0 ..< 3 as Range<Int32> {
+            for column in 0..<3 as Range<Int32> {
                 sqlite3_bind_int64(events, 3 + column, sqlite3_column_int64(user, column))
             }
             sqlite3_bind_int64(events, 6, time + Storm.window)
