@@ -16,7 +16,7 @@ enum Scratch {
         var template = Array("./holdfast-benchmarks-XXXXXX".utf8CString)
         let isMade = template.withUnsafeMutableBufferPointer { mkdtemp($0.baseAddress!) != nil }
         precondition(isMade, "cannot make a folder here; start in one that can be written to")
-        atexit { Scratch.remove() }
+        atexit { Scratch.remove(Scratch.path) }
         return template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
     }()
 
@@ -26,8 +26,19 @@ enum Scratch {
         return directory
     }
 
-    private static func remove() {
-        _ = nftw(path, { file, _, _, _ in file.map { Glibc.remove($0) } ?? 0 }, 16, FTW_DEPTH)
+    private static func remove(_ path: String) {
+        guard let directory = opendir(path) else {
+            unlink(path)
+            return
+        }
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { remove("\(path)/\(name)") }
+        }
+        closedir(directory)
+        rmdir(path)
     }
 }
 

@@ -30,7 +30,7 @@ struct RulesStorm {
         let created = state.perform(
             .createSession(user: number, runsWithoutClient: false), at: time, by: .library,
             emit: emit)
-        precondition(created.outcome == .created, "a reconnect went wrong: \(created.outcome)")
+        precondition(created.outcome == .resumed, "a reconnect went wrong: \(created.outcome)")
         return created.position
     }
 

@@ -54,6 +54,10 @@ class Contender:
         """The settings worth trying, as dictionaries; the best by throughput is kept."""
         return [{}]
 
+    def best(self, measurements):
+        """The settings to keep of those that were swept."""
+        return max(measurements, key=lambda one: one.reconnects_per_second).settings
+
     def run(self, settings, seconds):
         """Measures for about that long and returns a Measurement."""
         raise NotImplementedError

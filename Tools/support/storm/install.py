@@ -67,7 +67,8 @@ def install(contenders):
     is_ours = not POLICY.exists()
     if is_ours:
         processes.run(
-            as_root + ["sh", "-c", f"printf '#!/bin/sh\\nexit 101\\n' >{POLICY}; chmod 755 {POLICY}"],
+            as_root + [
+                "sh", "-c", f"printf '#!/bin/sh\\nexit 101\\n' >{POLICY} && chmod 755 {POLICY}"],
             "keeping new services from starting")
     try:
         processes.run(as_root + ["apt-get", "update", "-qq"], "apt-get update")

@@ -210,8 +210,8 @@ class PostgresSingle(Postgres):
             return [{"clients": clients, "commitDelay": 0} for clients in (16, 64)]
         return [
             {"clients": clients, "commitDelay": delay}
-            for clients in (1, 16, 64, 128, 250)
-            for delay in ((0,) if clients == 1 else (0, 200, 1_000) if clients == 128 else (0, 200))]
+            for clients in (1, 32, 96, 250)
+            for delay in ((0,) if clients == 1 else (0, 200, 1_000))]
 
     def script(self, settings):
         return (

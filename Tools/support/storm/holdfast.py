@@ -1,0 +1,127 @@
+"""Holdfast: `holdfast storm`, one JSON object a run. Keys that are not there were not measured."""
+
+import json
+import shutil
+
+from . import install, machine, processes
+from .contender import Contender, Measurement
+from .errors import StormError
+
+# The ways of asking: what the report calls them, the command's mode, and what is swept.
+EMBEDDED, SINGLE, BULK = "holdfast", "holdfast-single", "holdfast-bulk"
+
+
+def number(result, *path):
+    """The number at a path of keys; None if there is none."""
+    for key in path:
+        result = result.get(key) if isinstance(result, dict) else None
+    return result if isinstance(result, (int, float)) and not isinstance(result, bool) else None
+
+
+class Unsupported(StormError):
+    """This build of Holdfast does not know what it was asked for."""
+
+
+def storm(context, name, words):
+    """Runs `holdfast storm` on an empty directory and returns its JSON object."""
+    directory = context.folder(f"{name}-data")
+    shutil.rmtree(directory)
+    command = [context.holdfast, "storm", "--data", directory, *words, "--json"]
+    try:
+        output = processes.run(command, f"holdfast storm {' '.join(map(str, words))}", 3_600)
+    except StormError as error:
+        if "status 2" in str(error) or "status 64" in str(error):
+            raise Unsupported(str(error)) from error
+        raise
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    for line in reversed(output.strip().splitlines()):
+        try:
+            result = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(result, dict):
+            return result
+    try:
+        return json.loads(output)
+    except ValueError:
+        raise StormError(f"holdfast storm {' '.join(map(str, words))} printed no JSON") from None
+
+
+class Holdfast(Contender):
+    package = "holdfast"
+
+    def __init__(self, context, name, title, mode, settings, note):
+        super().__init__(context)
+        self.name, self.title, self.mode, self.note = name, title, mode, note
+        self.settings = settings
+
+    def prepare(self, users):
+        self.users = users
+        if self.context.holdfast is None:
+            self.context.holdfast = install.swift_product("holdfast")
+        self.versions["Holdfast"] = machine.version([self.context.holdfast, "version"])
+
+    def sweep(self):
+        return self.settings
+
+    def best(self, measurements):
+        # Single commands are promised for a number of callers, not for the best one.
+        promised = [one.settings for one in measurements if one.settings == {"callers": 1_000}]
+        return promised[0] if promised else super().best(measurements)
+
+    def in_flight(self, settings):
+        return settings.get("batch", 1) * settings.get("callers", 1)
+
+    def _words(self, settings, seconds):
+        words = ["--users", self.users, "--seconds", seconds, "--mode", self.mode]
+        for option in ("batch", "callers", "rate"):
+            if option in settings:
+                words += [f"--{option}", settings[option]]
+        return words
+
+    def command(self, settings):
+        words = " ".join(str(word) for word in self._words(settings, "S"))
+        return f"holdfast storm --data DIR {words} --json"
+
+    def run(self, settings, seconds):
+        result = storm(self.context, self.name, self._words(settings, seconds))
+        rate = number(result, "reconnectsPerSecond")
+        if rate is None:
+            raise StormError("holdfast storm printed no reconnectsPerSecond")
+        sizes = result.get("batchBytes")
+        if self.name == EMBEDDED and isinstance(sizes, list) and sizes:
+            self.context.batch_bytes = [int(size) for size in sizes if size > 0]
+        events = result.get("batchEvents")
+        return Measurement(
+            settings=settings, seconds=number(result, "seconds") or seconds,
+            reconnects_per_second=rate, p50=number(result, "latencyMicroseconds", "p50"),
+            p99=number(result, "latencyMicroseconds", "p99"), commits=number(result, "commits"),
+            syncs=number(result, "syncs"),
+            batch_events=events if isinstance(events, dict) else {},
+            details={key: value for key, value in result.items() if key != "batchBytes"})
+
+
+def embedded(context):
+    batches = (100, 1_000) if context.is_quick else (1, 10, 100, 500, 1_000, 2_000, 5_000)
+    callers = (1,) if context.is_quick else (1, 2, 4)
+    return Holdfast(
+        context, EMBEDDED, "Holdfast, embedded", "batch",
+        [{"batch": batch, "callers": count} for batch in batches for count in callers],
+        "callers hand in batches of reconnects; latency from handing in to the durable answer")
+
+
+def single(context):
+    callers = (64, 1_000) if context.is_quick else (1, 8, 64, 256, 1_000, 4_000)
+    return Holdfast(
+        context, SINGLE, "Holdfast, single commands", "single",
+        [{"callers": count} for count in callers],
+        "every caller waits for the durable answer of one command before it gives the next")
+
+
+def bulk(context):
+    batches = (1_000,) if context.is_quick else (100, 1_000, 5_000)
+    return Holdfast(
+        context, BULK, "Holdfast, bulk endpoint", "bulk",
+        [{"batch": batch, "callers": count} for batch in batches for count in (1, 4)],
+        "NDJSON over HTTP on loopback, client and server on this machine")
