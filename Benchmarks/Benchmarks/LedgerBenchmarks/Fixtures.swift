@@ -77,14 +77,44 @@ final class AppendFixture: Sendable {
 /// A closed ledger of 1,000 users and 100,000 events.
 final class LedgerFixture: Sendable {
     static let shared = LedgerFixture()
-    static let userCount = 1_000
+    private static let userCount = 1_000
     private static let roundCount = 33
 
     private let made = Mutex<String?>(nil)
 
-    static func userName(_ number: Int) -> String { "user\(100_000_000_000 + number)" }
+    private static func userName(_ number: Int) -> String { "user\(100_000_000_000 + number)" }
 
-    func directory() async throws -> String {
+    func open(_ benchmark: Benchmark) async throws {
+        let directory = try await directory()
+        for _ in benchmark.scaledIterations {
+            let ledger = try Self.opened(directory, benchmark)
+            await ledger.close()
+        }
+    }
+
+    /// Apart, because the compiler of Swift 6.3.1 crashes on it inside an asynchronous loop.
+    @inline(never)
+    private static func opened(_ directory: String, _ benchmark: Benchmark) throws -> Ledger {
+        benchmark.startMeasurement()
+        defer { benchmark.stopMeasurement() }
+        return try Ledger(opening: directory)
+    }
+
+    func history(_ benchmark: Benchmark) async throws {
+        let ledger = try Ledger(opening: try await directory())
+        var number = 0
+        for _ in benchmark.scaledIterations {
+            number = (number + 7_919) % Self.userCount
+            let user = Self.userName(number)
+            benchmark.startMeasurement()
+            let events = try await ledger.history(ofUser: user, limit: 50)
+            benchmark.stopMeasurement()
+            precondition(events.count == 50, "every user has 50 events and more")
+        }
+        await ledger.close()
+    }
+
+    private func directory() async throws -> String {
         if let directory = made.withLock({ $0 }) { return directory }
         let directory = Scratch.directory("ledger")
         let ledger = try Ledger(opening: directory)

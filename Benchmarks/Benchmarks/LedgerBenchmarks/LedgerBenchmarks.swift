@@ -46,27 +46,10 @@ let benchmarks: @Sendable () -> Void = {
     }
 
     Benchmark("recovery: a ledger of 100,000 events opened") { benchmark in
-        let directory = try await LedgerFixture.shared.directory()
-        for _ in benchmark.scaledIterations {
-            benchmark.startMeasurement()
-            let ledger = try Ledger(opening: directory)
-            benchmark.stopMeasurement()
-            await ledger.close()
-        }
+        try await LedgerFixture.shared.open(benchmark)
     }
 
     Benchmark("history: the last 50 events of a user") { benchmark in
-        let directory = try await LedgerFixture.shared.directory()
-        let ledger = try Ledger(opening: directory)
-        var number = 0
-        for _ in benchmark.scaledIterations {
-            number = (number + 7_919) % LedgerFixture.userCount
-            let user = LedgerFixture.userName(number)
-            benchmark.startMeasurement()
-            let events = try await ledger.history(ofUser: user, limit: 50)
-            benchmark.stopMeasurement()
-            precondition(events.count == 50, "every user has 50 events and more")
-        }
-        await ledger.close()
+        try await LedgerFixture.shared.history(benchmark)
     }
 }
