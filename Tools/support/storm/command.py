@@ -1,10 +1,12 @@
 """The command: options, order of work, and cleaning up."""
 
 import argparse
+import os
 import pathlib
 import shlex
 import shutil
 import signal
+import stat
 import sys
 import tempfile
 import time
@@ -37,7 +39,8 @@ def parser():
         help="where the report goes (default: storm-report)")
     made.add_argument(
         "--directory", type=pathlib.Path, metavar="DIR",
-        help="where the data is kept meanwhile; its disk is what is measured (default: .build)")
+        help="where the data is kept meanwhile; its disk is what is measured (default: .build, or "
+             "/var/tmp where PostgreSQL's user may not enter it)")
     made.add_argument(
         "--users", type=int, metavar="N", help="users with a slot (1000000; quick: 20000)")
     made.add_argument("--seconds", type=float, metavar="S", help="of a run (5; quick: 1)")
@@ -62,7 +65,6 @@ class Plan:
         quick = options.quick
         self.is_quick = quick
         self.output = options.output
-        self.directory = options.directory or install.ROOT / ".build"
         self.users = options.users if options.users is not None else 20_000 if quick else 1_000_000
         self.seconds = options.seconds if options.seconds is not None else 1.0 if quick else 5.0
         self.rounds = options.rounds if options.rounds is not None else 1 if quick else 5
@@ -78,6 +80,7 @@ class Plan:
             if name not in PEERS:
                 raise StormError(f"there is no peer {name!r}; there are {', '.join(PEERS)}")
         self.peers = [name for name in PEERS if name in names]
+        self.directory = options.directory or default_directory(self.peers)
         growth = options.events_growth or ("none" if quick else "1m,10m,100m")
         self.growth = [] if growth == "none" else growth.split(",")
         for text in self.growth:
@@ -148,8 +151,32 @@ def _revision():
     return found or "unknown"
 
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 def interrupted(signal_number, frame):
     raise KeyboardInterrupt
+
+
+def clean_up(work):
+    """Ends everything and removes the data; a second Ctrl-C does not keep it from that."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    processes.stop_all()
+    shutil.rmtree(work, ignore_errors=True)
+    for number in SIGNALS:
+        signal.signal(number, interrupted)
+
+
+def default_directory(peers):
+    """.build; /var/tmp where the user postgres may not enter it."""
+    found = install.ROOT / ".build"
+    ancestors = (install.ROOT, *install.ROOT.parents)
+    if "postgres" in peers and os.geteuid() == 0 and not all(
+            folder.stat().st_mode & stat.S_IXOTH for folder in ancestors):
+        found = pathlib.Path("/var/tmp")
+        install.say(f"the data goes to {found}: the user postgres may not enter {install.ROOT}")
+    return found
 
 
 def run(arguments):
@@ -167,8 +194,7 @@ def run(arguments):
     try:
         measured = measure(plan, work)
     finally:
-        processes.stop_all()
-        shutil.rmtree(work, ignore_errors=True)
+        clean_up(work)
     names = report.write(*measured, plan.output)
     install.say(
         f"wrote {', '.join(names)} to {plan.output} in {duration(time.monotonic() - begun)}")
@@ -177,8 +203,8 @@ def run(arguments):
 
 
 def main(arguments):
-    signal.signal(signal.SIGTERM, interrupted)
-    signal.signal(signal.SIGHUP, interrupted)
+    for number in SIGNALS:
+        signal.signal(number, interrupted)
     try:
         return run(arguments)
     except StormError as error:

@@ -52,7 +52,7 @@ def _disk(device):
             pass
     try:
         is_rotating = (block / "queue/rotational").read_text().strip() == "1"
-        parts.append("rotating" if is_rotating else "not rotating")
+        parts.append("says it rotates" if is_rotating else "does not rotate")
     except OSError:
         pass
     return ", ".join(parts)

@@ -3,8 +3,8 @@
 import math
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT = 860, 520
-LEFT, RIGHT, TOP, BOTTOM = 90, 250, 50, 60
+WIDTH, HEIGHT = 920, 560
+LEFT, RIGHT, TOP, BOTTOM = 90, 310, 50, 60
 COLOURS = (
     "#0b6bcb", "#d1495b", "#2e933c", "#8e44ad", "#e08e0b", "#00798c", "#5d4037", "#555555",
     "#c2185b", "#7cb342")

@@ -71,13 +71,12 @@ def _plots(storm, probes, load_points):
             is_dashed, "#000000"))
     growth = probes.get("growth", [])
     grown = plots.chart(
-        "Cost as the log grows", "events in the log", "a second; microseconds",
+        "Cost as the log grows", "events in the log", "a second",
         [plots.Series(name, [(one["events"], number(one, *path)) for one in growth])
          for name, path in (
              ("reconnects a second", ("reconnectsPerSecond",)),
              ("rebuilt events a second", ("rebuildEventsPerSecond",)),
-             ("verified events a second", ("verifyEventsPerSecond",)),
-             ("p99 of a batch, µs", ("latencyMicroseconds", "p99")))])
+             ("verified events a second", ("verifyEventsPerSecond",)))])
     drawn = {
         "throughput.svg": throughput,
         "latency.svg": plots.chart(
@@ -165,6 +164,7 @@ def _markdown(storm, probes, about, rows, drawn):
          for one, _ in measured])
     lines += [f"- {one.title}: {one.note}." for one in storm.contenders if one.note] + [""]
     lines += _sweeps(storm)
+    lines += _probes(probes)
     missing = {**storm.left_out, **probes.get("notMeasured", {})}
     if missing:
         lines += ["## Not measured", ""]
@@ -195,6 +195,28 @@ def _sweeps(storm):
               _plain(run.p99), _plain(run.commits), _plain(run.syncs))
              for run in storm.sweeps[one.name]])
     return lines
+
+
+def _probes(probes):
+    """Every number that Holdfast printed when it was asked alone."""
+    named = [(name, result) for name, result in probes.items()
+             if name not in ("growth", "notMeasured")]
+    named += [(f"growth to {one['events']:,} events", one) for one in probes.get("growth", [])]
+    if not named:
+        return []
+    lines = ["## Holdfast alone", ""]
+    for name, result in named:
+        lines += [f"### {name[0].upper()}{name[1:]}", ""]
+        lines += _table(("", ""), list(_numbers(result)))
+    return lines
+
+
+def _numbers(result, prefix=""):
+    for key, value in result.items():
+        if isinstance(value, dict):
+            yield from _numbers(value, f"{prefix}{key} ")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield f"{prefix}{key}", f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
 
 
 def _plain(value):
