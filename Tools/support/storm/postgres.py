@@ -172,8 +172,8 @@ class Postgres(Contender):
         output = processes.run(
             ["pgbench", "-n", *self.cluster.words(), "-M", self.protocol(settings), "-c", clients,
              "-j", min(2, clients), "-T", max(1, round(seconds)), "-D",
-             f"share={self.cluster.users // clients}", *names, "-l", "--log-prefix", self.folder / "log",
-             "-f", script, "postgres"],
+             f"share={self.cluster.users // clients}", *names, "-l",
+             "--log-prefix", self.folder / "log", "-f", script, "postgres"],
             "pgbench", cwd=self.folder, env=os.environ | {"PGOPTIONS": self._options(settings)})
         rows_now, syncs_now = self.cluster.counts()
         latencies = sorted(
