@@ -112,6 +112,11 @@ class Goals(unittest.TestCase):
         self.assertEqual(row(rows, "opened after a kill").verdict, "missed")
         self.assertEqual(row(rows, "throughput at 100,000,000").figure, "0.95")
 
+    def test_the_wire_brings_its_own_ratio(self):
+        http = {"ratio": {"median": 0.7, "min": 0.5, "max": 0.8}}
+        found = row(goals.goals(storm_of(), {"http": http}), "signed ApplyConcurrent")
+        self.assertEqual((found.figure, found.verdict), ("0.70 (0.50 to 0.80)", "met"))
+
     def test_the_deadline_storm_brings_its_own_goals(self):
         ratios = {"one batch": {"ratio": 2, "goal": 1}, "two": {"ratio": 0.5, "goal": 1}}
         rows = goals.goals(storm_of(), {"deadlines": {"ratios": ratios}})
@@ -182,12 +187,12 @@ class Programs(unittest.TestCase):
     def test_wrong_usage_is_a_mode_that_is_not_known(self):
         self.program("echo 'Error: no mode' >&2; exit 64")
         with self.assertRaises(holdfast.Unsupported):
-            holdfast.storm(self.context, "x", ["--mode", "x"])
+            holdfast.storm(self.context, ["--mode", "x"])
 
     def test_a_failure_is_one_line(self):
         self.program("echo first >&2; echo last >&2; exit 1")
         with self.assertRaises(StormError) as raised:
-            holdfast.storm(self.context, "x", ["--mode", "x"])
+            holdfast.storm(self.context, ["--mode", "x"])
         self.assertNotIsInstance(raised.exception, holdfast.Unsupported)
         self.assertTrue(str(raised.exception).endswith("failed with status 1: last"))
 

@@ -12,7 +12,8 @@ import tempfile
 import time
 
 from . import (
-    holdfast, install, machine, postgres, probes, processes, raw_lmdb, redis, report, sqlite)
+    holdfast, install, machine, postgres, probes, processes, raw_lmdb, redis, report, sqlite,
+    wire)
 from .contender import Context
 from .errors import StormError
 from .rounds import Storm, duration
@@ -93,9 +94,9 @@ class Plan:
         self.sqlite_peer = options.sqlite_peer and str(pathlib.Path(options.sqlite_peer).resolve())
 
 
-def contenders(context, plan):
+def contenders(context, plan, server):
     """Everything that takes part, Holdfast first: raw LMDB repeats its batches."""
-    found = [holdfast.embedded(context), holdfast.single(context), holdfast.bulk(context)]
+    found = [holdfast.embedded(context), holdfast.single(context), wire.Bulk(context, server)]
     if "lmdb" in plan.peers:
         found += [raw_lmdb.no_meta_sync(context), raw_lmdb.default_mode(context)]
     if "redis" in plan.peers:
@@ -114,7 +115,8 @@ def measure(plan, work):
     tools.mkdir()
     context = Context(work=work, tools=tools, is_quick=plan.is_quick, holdfast=plan.holdfast)
     install.compiled("sync-count.c", tools / "sync-count.so", "-shared", "-fPIC")
-    taking_part = contenders(context, plan)
+    server = wire.Server(context)
+    taking_part = contenders(context, plan, server)
     storm = Storm(taking_part, plan.users, plan.seconds, plan.sweep_seconds, plan.rounds)
     about = {"machine": machine.describe(work)}
     try:
@@ -124,7 +126,7 @@ def measure(plan, work):
     finally:
         for contender in taking_part:
             contender.close()
-    found = probes.run(context, plan.users, plan.seconds, plan.growth, storm.progress.say)
+    found = probes.run(context, server, plan, storm.progress.say)
     points = []
     single = storm.sweeps[holdfast.SINGLE]
     if single and not plan.is_quick:

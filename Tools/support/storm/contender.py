@@ -7,6 +7,7 @@ import struct
 
 SYNC_COUNTERS = 66
 EVENTS_PER_RECONNECT = 3
+EVENT_BYTES = 80
 
 
 @dataclasses.dataclass
@@ -84,6 +85,7 @@ class Context:
     holdfast: str | None = None
     # Bytes of the batches that Holdfast committed last, for raw LMDB to repeat.
     batch_bytes: list = dataclasses.field(default_factory=list)
+    batch_overhead: int = 0
 
     def folder(self, name):
         folder = self.work / name

@@ -2,7 +2,7 @@
 
 import re
 
-from . import holdfast
+from . import holdfast, wire
 from .errors import StormError
 from .holdfast import number
 
@@ -17,26 +17,38 @@ def count_of(text):
     return int(found.group(1)) * {"": 1, "k": 1_000, "m": 1_000_000}[found.group(2).lower()]
 
 
-def run(context, users, seconds, growth, say):
+def run(context, server, plan, say):
     """A dictionary of what each probe printed; a list for `growth`. A probe that this build does
     not know is missing, and `notMeasured` says why."""
     found = {"growth": [], "notMeasured": {}}
 
     def probe(name, words):
         say(f"probing {name}: holdfast storm {' '.join(str(word) for word in words)}")
+        return attempt(name, lambda: holdfast.storm(context, words))
+
+    def attempt(name, measure):
         try:
-            return holdfast.storm(context, f"probe-{name}", words)
+            return measure()
         except StormError as error:
             found["notMeasured"][name] = str(error)
             say(f"{name} not measured: {error}")
             return None
 
-    everybody = ["--users", users]
-    for name in ("deadlines", "read", "http"):
-        result = probe(name, ["--mode", name, *everybody, "--seconds", seconds])
+    def compare_signed():
+        if plan.is_quick:
+            raise StormError("only a full report builds the server to compare with")
+        return wire.compare_signed(server, plan.users, plan.seconds, plan.rounds, say)
+
+    http = attempt("http", compare_signed)
+    server.close()
+    if http is not None:
+        found["http"] = http
+    everybody = ["--users", plan.users]
+    for name in ("deadlines", "read"):
+        result = probe(name, ["--mode", name, *everybody, "--seconds", plan.seconds])
         if result is not None:
             found[name] = result
-    for text in growth:
+    for text in plan.growth:
         result = probe(
             f"growth-{text}", ["--mode", "growth", *everybody, "--events", count_of(text)])
         if result is None:
@@ -54,7 +66,7 @@ def rates(context, users, seconds, best, rate, say):
         words += ["--callers", best.get("callers", 1_000), "--rate", int(rate * share)]
         say(f"latency at {share:.0%} of the best rate")
         try:
-            result = holdfast.storm(context, "probe-rate", words)
+            result = holdfast.storm(context, words, "ledger")
         except StormError as error:
             say(f"not measured: {error}")
             break

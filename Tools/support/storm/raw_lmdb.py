@@ -4,9 +4,9 @@ import json
 import shutil
 
 from . import install, processes
-from .contender import EVENTS_PER_RECONNECT, Contender, Measurement, distribution
+from .contender import (
+    EVENT_BYTES, EVENTS_PER_RECONNECT, Contender, Measurement, distribution)
 
-EVENT_BYTES = 80
 # What a batch that Holdfast did not tell of is taken to be.
 RECONNECTS_ASSUMED = 1_000
 
@@ -37,15 +37,16 @@ class RawLMDB(Contender):
             f"{settings.get('prepare', 'none')}")
 
     def in_flight(self, settings):
-        return max(1, self._events() // EVENTS_PER_RECONNECT)
+        events = self._events()
+        return max(1, sum(events) // len(events) // EVENTS_PER_RECONNECT)
 
     def _sizes(self):
         return self.context.batch_bytes or [
             RECONNECTS_ASSUMED * EVENTS_PER_RECONNECT * EVENT_BYTES]
 
     def _events(self):
-        sizes = self._sizes()
-        return sum(sizes) // len(sizes) // EVENT_BYTES
+        return [
+            max(1, (size - self.context.batch_overhead) // EVENT_BYTES) for size in self._sizes()]
 
     def run(self, settings, seconds):
         directory = self.context.folder(self.name)
@@ -55,7 +56,8 @@ class RawLMDB(Contender):
         file.write_text("".join(f"{size}\n" for size in self._sizes()))
         output = processes.run(
             [self.program, "--directory", directory, "--sizes", file, "--seconds", seconds,
-             "--event-bytes", EVENT_BYTES, self.flag, "--prepare", settings["prepare"]], self.name)
+             "--event-bytes", EVENT_BYTES, "--overhead", self.context.batch_overhead, self.flag,
+             "--prepare", settings["prepare"]], self.name)
         shutil.rmtree(directory)
         result = json.loads(output)
         self.versions["LMDB"] = result["lmdb"]
@@ -64,7 +66,7 @@ class RawLMDB(Contender):
             reconnects_per_second=result["eventsPerSecond"] / EVENTS_PER_RECONNECT,
             p50=result["p50"], p99=result["p99"], commits=result["commits"],
             syncs=result["syncs"],
-            batch_events=distribution([size // EVENT_BYTES for size in self._sizes()]),
+            batch_events=distribution(self._events()),
             details={
                 "eventsPerSecond": result["eventsPerSecond"],
                 "repeatsHoldfastsBatches": bool(self.context.batch_bytes)})
