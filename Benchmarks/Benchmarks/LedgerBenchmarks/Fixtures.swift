@@ -120,10 +120,10 @@ final class LedgerFixture: Sendable {
         let ledger = try Ledger(opening: directory)
         let users = UInt32(Self.userCount)
         try await ledger.modifyProject("bench", ProjectChange(concurrencyCount: users))
-        let names = (0..<Self.userCount).map(Self.userName)
+        let names = (0 ..< Self.userCount).map(Self.userName)
         _ = try await ledger.performAll(
             names.flatMap { [.apply(user: $0, project: "bench"), .createSession(user: $0)] })
-        for _ in 0..<Self.roundCount {
+        for _ in 0 ..< Self.roundCount {
             _ = try await ledger.performAll(
                 names.flatMap { name -> [Action] in
                     [

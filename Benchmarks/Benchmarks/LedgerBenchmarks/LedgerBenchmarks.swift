@@ -13,7 +13,7 @@ let benchmarks: @Sendable () -> Void = {
         var storm = RulesStorm(userCount: 100_000)
         for _ in benchmark.scaledIterations {
             benchmark.startMeasurement()
-            for _ in 0..<1_000 { blackHole(storm.reconnect { blackHole($0.position) }) }
+            for _ in 0 ..< 1_000 { blackHole(storm.reconnect { blackHole($0.position) }) }
             benchmark.stopMeasurement()
         }
     }

@@ -11,7 +11,7 @@ struct RulesStorm {
         self.userCount = userCount
         perform(.nameProject(1))
         perform(.modifyProject(1, ProjectSettings(concurrencyCount: userCount)))
-        for number in 1...userCount {
+        for number in 1 ... userCount {
             perform(.nameUser(number))
             perform(.apply(user: number, project: 1))
             perform(.createSession(user: number, runsWithoutClient: false))

@@ -13,14 +13,18 @@ struct Options {
     /// Ends after the users are there.
     var isPreparing = false
     var isHelp = false
+    /// Takes a batch in the order of the users' names.
+    var isSorting = false
 
     static let usage = """
         usage: sqlite-peer --directory DIR [--users N] [--seconds S] [--batch RECONNECTS]
-                           [--page-size BYTES] [--checkpoint-pages N] [--seed N] [--prepare]
+                           [--sort] [--page-size BYTES] [--checkpoint-pages N] [--seed N]
+                           [--prepare]
 
         Reconnects of users who hold a slot, on SQLite through GRDB: WAL, synchronous FULL, one
         transaction for each batch. The database in DIR is made if it is not there, and used as it
-        is if it is. --prepare ends once it has its users. Prints one line of JSON.
+        is if it is. --sort takes a batch in the order of the names, --prepare ends once the
+        database has its users. Prints one line of JSON.
 
         """
 
@@ -30,6 +34,10 @@ struct Options {
         while let option = rest.popFirst() {
             if option == "--prepare" {
                 isPreparing = true
+                continue
+            }
+            if option == "--sort" {
+                isSorting = true
                 continue
             }
             if option == "--help" {
@@ -53,10 +61,10 @@ struct Options {
             guard let number = UInt64(value) else { return false }
             seed = number
             return true
-        case "--users": return Self.set(&users, value, 1...100_000_000)
-        case "--batch": return Self.set(&batch, value, 1...1_000_000)
-        case "--page-size": return Self.set(&pageSize, value, 512...65_536)
-        case "--checkpoint-pages": return Self.set(&checkpointPages, value, 1...10_000_000)
+        case "--users": return Self.set(&users, value, 1 ... 100_000_000)
+        case "--batch": return Self.set(&batch, value, 1 ... 1_000_000)
+        case "--page-size": return Self.set(&pageSize, value, 512 ... 65_536)
+        case "--checkpoint-pages": return Self.set(&checkpointPages, value, 1 ... 10_000_000)
         default: return false
         }
     }

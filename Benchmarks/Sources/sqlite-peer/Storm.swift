@@ -83,7 +83,7 @@ struct Storm {
         }
         let insert = try db.makeStatement(
             sql: "INSERT INTO users VALUES (?, ?, 2, ?, 0, NULL)")
-        for number in 0..<count {
+        for number in 0 ..< count {
             try insert.execute(arguments: [userName(number), number + 1, number + 1])
         }
     }
@@ -98,7 +98,7 @@ struct Storm {
 
     func run() throws -> Result {
         var random = Random(state: options.seed)
-        let names = (0..<options.users).shuffled(using: &random).map {
+        let names = (0 ..< options.users).shuffled(using: &random).map {
             Array(Self.userName($0).utf8)
         }
         return try queue.writeWithoutTransaction { db in
@@ -113,11 +113,12 @@ struct Storm {
             while now < end {
                 let begun = now
                 let time = Self.microseconds(begun - start)
+                var asked = (0 ..< options.batch).map { names[(next + $0) % names.count] }
+                next = (next + options.batch) % names.count
+                // In the order of the trees, so that each of their pages is come by once.
+                if options.isSorting { asked.sort { $0.lexicographicallyPrecedes($1) } }
                 try db.inTransaction(.immediate) {
-                    for _ in 0..<options.batch {
-                        try reconnect(names[next], time: time)
-                        next = next + 1 == names.count ? 0 : next + 1
-                    }
+                    for name in asked { try reconnect(name, time: time) }
                     return .commit
                 }
                 now = clock.now
@@ -166,7 +167,7 @@ struct Storm {
             }
             sqlite3_bind_int64(events, 1, position + 1)
             sqlite3_bind_int64(events, 2, time)
-            for column in 0..<3 as Range<Int32> {
+            for column in 0 ..< 3 as Range<Int32> {
                 sqlite3_bind_int64(events, 3 + column, sqlite3_column_int64(user, column))
             }
             sqlite3_bind_int64(events, 6, time + Storm.window)

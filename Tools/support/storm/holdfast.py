@@ -124,11 +124,11 @@ class Holdfast(Contender):
 
 
 def embedded(context):
-    batches = (100, 1_000) if context.is_quick else (1, 10, 100, 500, 1_000, 2_000, 5_000)
-    callers = (1,) if context.is_quick else (1, 2, 4)
+    loads = ((1_000, 1), (4_096, 4)) if context.is_quick else [
+        (batch, callers) for batch in (1, 10, 100, 1_000, 4_096, 16_384) for callers in (1, 4)]
     return Holdfast(
         context, EMBEDDED, "Holdfast, embedded", "batch",
-        [{"batch": batch, "callers": count} for batch in batches for count in callers],
+        [{"batch": batch, "callers": count} for batch, count in loads],
         "callers hand in batches of reconnects; latency from handing in to the durable answer")
 
 

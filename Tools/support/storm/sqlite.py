@@ -28,16 +28,21 @@ class SQLite(Contender):
 
     def sweep(self):
         if self.context.is_quick:
-            return [{"batch": batch, "pageSize": 4096} for batch in (1, 1_000)]
+            loads = [(1, 4096, False), (1_000, 4096, False)]
+        else:
+            loads = [
+                (1, 4096, False), (10, 4096, False), (100, 4096, False), (1_000, 1024, False),
+                (1_000, 4096, False), (10_000, 1024, True), (10_000, 4096, False),
+                (10_000, 4096, True), (50_000, 1024, True), (50_000, 4096, True)]
         return [
-            {"batch": batch, "pageSize": page_size}
-            for batch in (1, 10, 100, 1_000, 10_000)
-            for page_size in ((4096,) if batch < 100 else (1024, 4096))]
+            {"batch": batch, "pageSize": page_size, "sorted": is_sorted}
+            for batch, page_size, is_sorted in loads]
 
     def command(self, settings):
         return (
             f"sqlite-peer --directory DIR --users {self.users} --seconds S --batch "
-            f"{settings['batch']} --page-size {settings['pageSize']}")
+            f"{settings['batch']} --page-size {settings['pageSize']}"
+            + (" --sort" if settings["sorted"] else ""))
 
     def in_flight(self, settings):
         return settings["batch"]
@@ -51,7 +56,8 @@ class SQLite(Contender):
     def run(self, settings, seconds):
         self.syncs.since()
         output = processes.run(
-            self._words(settings) + ["--seconds", seconds, "--batch", settings["batch"]],
+            self._words(settings) + ["--seconds", seconds, "--batch", settings["batch"]]
+            + (["--sort"] if settings["sorted"] else []),
             self.name, env=self.syncs.environment())
         result = json.loads(output)
         self.versions["SQLite"] = result["sqlite"]
