@@ -184,6 +184,20 @@ class Programs(unittest.TestCase):
         one.run({"batch": 1}, 1)
         self.assertEqual(self.context.batch_bytes, [240, 480])
 
+    def test_raw_lmdb_repeats_the_batches_of_the_best_settings(self):
+        self.program("true")
+        one = holdfast.embedded(self.context)
+        one.prepare(1_000)
+        measured = []
+        for batch, rate in ((1, 7), (2, 9), (3, 5)):
+            self.program(
+                f"""echo '{{"reconnectsPerSecond": {rate}, "batchBytes": [{batch * 240 + 96}], """
+                f""""bytes": {batch * 240 + 96}, "events": {batch * 3}, "commits": 1}}'""")
+            measured.append(one.run({"batch": batch}, 1))
+        self.assertEqual(measured[2].batch_events["p50"], 9)
+        self.assertEqual(one.best(measured), {"batch": 2})
+        self.assertEqual((self.context.batch_bytes, self.context.batch_overhead), ([576], 96))
+
     def test_wrong_usage_is_a_mode_that_is_not_known(self):
         self.program("echo 'Error: no mode' >&2; exit 64")
         with self.assertRaises(holdfast.Unsupported):

@@ -123,6 +123,11 @@ def percentile(ordered, share):
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
+def events_of(batch_bytes, overhead):
+    """Events of each of these batches."""
+    return [max(1, (size - overhead) // EVENT_BYTES) for size in batch_bytes]
+
+
 def distribution(sizes):
     """Batch sizes as every contender reports them."""
     if not sizes:

@@ -5,7 +5,7 @@ import shutil
 
 from . import install, processes
 from .contender import (
-    EVENT_BYTES, EVENTS_PER_RECONNECT, Contender, Measurement, distribution)
+    EVENT_BYTES, EVENTS_PER_RECONNECT, Contender, Measurement, distribution, events_of)
 
 # What a batch that Holdfast did not tell of is taken to be.
 RECONNECTS_ASSUMED = 1_000
@@ -45,8 +45,7 @@ class RawLMDB(Contender):
             RECONNECTS_ASSUMED * EVENTS_PER_RECONNECT * EVENT_BYTES]
 
     def _events(self):
-        return [
-            max(1, (size - self.context.batch_overhead) // EVENT_BYTES) for size in self._sizes()]
+        return events_of(self._sizes(), self.context.batch_overhead)
 
     def run(self, settings, seconds):
         directory = self.context.folder(self.name)

@@ -4,7 +4,7 @@ import csv
 import time
 
 from . import install, machine, processes
-from .contender import EVENTS_PER_RECONNECT, Contender, Measurement, SyncCount
+from .contender import EVENTS_PER_RECONNECT, Contender, Measurement, SyncCount, distribution
 from .errors import StormError
 
 USERS_A_CALL = 50_000
@@ -34,8 +34,8 @@ class Redis(Contender):
     note = (
         "appendfsync always, redis-benchmark; p50 and p99 are its own, from sending a pipeline to "
         "its answers; commits are the barriers of the append-only file, counted before fdatasync; "
-        "the histogram of batches is of the bytes that a barrier found new, divided by the mean "
-        "bytes of an event")
+        "sizes of batches are the bytes that a barrier found new, rounded down to a power of two, "
+        "over the mean bytes of an event")
 
     def __init__(self, context):
         super().__init__(context)
@@ -139,11 +139,19 @@ class Redis(Contender):
             p50=round(float(values["p50_latency_ms"]) * 1_000, 1),
             p99=round(float(values["p99_latency_ms"]) * 1_000, 1),
             commits=syncs, syncs=syncs,
-            batch_events={
-                "mean": round(added / max(1, syncs), 1),
-                "histogram": {
-                    str(round(low / bytes_of_event, 1)): count for low, count in growth.items()}},
+            batch_events=self._batches(added, syncs, growth, bytes_of_event),
             details={"bytesPerEvent": round(bytes_of_event, 1), "reconnects": reconnects})
+
+    @staticmethod
+    def _batches(events, syncs, growth, bytes_of_event):
+        """Events a barrier; all but the mean are from bytes rounded down to a power of two."""
+        found = {"mean": round(events / max(1, syncs), 1)}
+        ordered = [low / bytes_of_event for low, count in growth.items() for _ in range(count)]
+        found |= {key: round(value) for key, value in distribution(ordered).items()
+                  if key != "mean"}
+        found["histogram"] = {
+            str(round(low / bytes_of_event, 1)): count for low, count in growth.items()}
+        return found
 
     def _file_size(self):
         return sum(

@@ -35,7 +35,10 @@ def duration(seconds):
 
 
 def text_of(settings):
-    return " ".join(f"{key}={value}" for key, value in settings.items()) or "default"
+    words = {True: "yes", False: "no"}
+    return " ".join(
+        f"{key}={words[value] if isinstance(value, bool) else value}"
+        for key, value in settings.items()) or "default"
 
 
 class Storm:
