@@ -22,7 +22,7 @@ from storm.rounds import Storm  # noqa: E402
 ABOUT = {
     "machine": dict.fromkeys(
         ("date", "cpu", "cores", "memoryGiB", "system", "kernel", "fileSystem", "disk", "freeGiB",
-         "load"), "?"),
+         "load"), "?") | {"isBusy": False},
     "users": 1_000, "rounds": 3, "seconds": 1.0, "command": "Tools/storm-report",
     "revision": "?", "versions": {}}
 

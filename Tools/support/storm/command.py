@@ -14,7 +14,7 @@ import time
 from . import (
     holdfast, install, machine, postgres, probes, processes, raw_lmdb, redis, report, sqlite,
     wire)
-from .contender import Context
+from .contender import EVENT_BYTES, Context
 from .errors import StormError
 from .rounds import Storm, duration
 
@@ -160,6 +160,18 @@ def interrupted(signal_number, frame):
     raise KeyboardInterrupt
 
 
+def check_space(plan):
+    """Refuses early what would end with a full disk."""
+    largest = max((probes.count_of(text) for text in plan.growth), default=0)
+    # Ledgers and logs of the runs, then twice the bytes of the largest log.
+    needed = (2 if plan.is_quick else 24) + largest * EVENT_BYTES * 2 / 2**30
+    free = shutil.disk_usage(plan.directory).free / 2**30
+    if free < needed:
+        raise StormError(
+            f"{plan.directory} has {free:.0f} GiB left and about {needed:.0f} are needed; name "
+            "another with --directory, or smaller --events-growth")
+
+
 def clean_up(work):
     """Ends everything and removes the data; a second Ctrl-C does not keep it from that."""
     for number in SIGNALS:
@@ -190,6 +202,7 @@ def run(arguments):
         plan.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StormError(f"cannot make {error.filename}: {error.strerror}") from error
+    check_space(plan)
     work = pathlib.Path(tempfile.mkdtemp(prefix="storm-", dir=plan.directory.resolve()))
     # PostgreSQL does not run as root, and has to reach its folder.
     work.chmod(0o755)

@@ -73,6 +73,7 @@ def describe(directory):
         "disk": _disk(device),
         "freeGiB": round(shutil.disk_usage(directory).free / 2**30, 1),
         "load": round(os.getloadavg()[0], 2),
+        "isBusy": os.getloadavg()[0] > (os.cpu_count() or 1) / 2,
     }
 
 

@@ -135,6 +135,8 @@ def _machine(about):
         ("revision", about["revision"])]
     rows += sorted(about["versions"].items())
     lines += _table(("", ""), rows)
+    if machine["isBusy"]:
+        lines += ["**Other work was running at the start: the figures are noisy.**", ""]
     if machine["fileSystem"].startswith(("tmpfs", "ramfs")):
         lines += [
             "**This is a memory file system: a sync costs nothing, the figures mean nothing.**", ""]
