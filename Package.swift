@@ -18,6 +18,7 @@ let package = Package(
     platforms: [.macOS(.v26)],
     products: [
         .library(name: "Ledger", targets: ["Ledger"]),
+        .library(name: "EventLog", targets: ["EventLog"]),
         .library(name: "ReconnectionRules", targets: ["ReconnectionRules"]),
         .executable(name: "holdfast", targets: ["holdfast"]),
     ],
