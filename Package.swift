@@ -116,6 +116,12 @@ let package = Package(
             swiftSettings: strict),
         // Counts and fails system calls beneath LMDB.
         .target(name: "CFaults", path: "Tests/Support/CFaults"),
+        // Counts what a thread asks of the allocator; and the check that looks at the count.
+        .target(name: "CAllocations", path: "Tests/Support/CAllocations"),
+        .executableTarget(
+            name: "allocation-check",
+            dependencies: ["CAllocations", "Ledger", "ReconnectionRules"],
+            path: "Tools/allocation-check", swiftSettings: strict),
         .testTarget(
             name: "EventLogTests",
             dependencies: ["EventLog", "LMDB", "LogForge", "ReconnectionRules", crypto],
@@ -124,7 +130,7 @@ let package = Package(
             name: "LedgerTests",
             dependencies: [
                 "Audit", "CFaults", "EventLog", "LMDB", "Ledger", "LedgerModel",
-                "ReconnectionRules",
+                "LogForge", "ReconnectionRules",
             ],
             swiftSettings: strict),
         .testTarget(

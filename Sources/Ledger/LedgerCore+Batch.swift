@@ -1,13 +1,13 @@
 import EventLog
-import ReconnectionRules
+package import ReconnectionRules
 
 extension LedgerCore {
     /// Decides the actions of a batch in order. Everything due at `now` must be settled. The reply
     /// holds once what was decided is committed; `whenFull` takes what was decided so far.
     ///
     /// Cost: no allocation an action; memory is waited for a group of users at a time.
-    func perform(
-        _ batch: ActionBatch, at now: Microseconds, by caller: Caller, whenFull: () -> Void
+    package func perform(
+        _ batch: ActionBatch, at now: Microseconds, by caller: Caller, whenFull: () -> Void = {}
     ) -> ActionBatchReply {
         var run = BatchRun(batch, at: now, by: caller, projects)
         batch.items.withUnsafeBufferPointer { items in

@@ -84,6 +84,7 @@ class Plan:
         self.directory = options.directory or default_directory(self.peers)
         growth = options.events_growth or ("none" if quick else "1m,10m,100m")
         self.growth = [] if growth == "none" else growth.split(",")
+        self.memory_users = self.users if quick else 10 * self.users
         for text in self.growth:
             probes.count_of(text)
         for program in (options.holdfast, options.sqlite_peer):

@@ -77,14 +77,11 @@ def _spread(result):
 
 
 def _deadline_goals(result):
-    """The deadline storm says itself what it is held to: `ratios` of name → {ratio, goal}."""
-    ratios = result.get("ratios") if isinstance(result, dict) else None
-    if not isinstance(ratios, dict) or not ratios:
-        return [Goal("11", "deadline storm", "as the command says", None, None)]
     return [
-        at_least("11", f"deadline storm: {name}", number(one, "goal") or 0,
-                 _one(number(one, "ratio")))
-        for name, one in sorted(ratios.items())]
+        at_most("11", "windows that end evenly over a second: p99 of apply over p99 at rest", 5,
+                _one(number(result, "evenlyOverRestP99"))),
+        at_most("11", "windows that end together: the longest apply over their commit", 2,
+                _one(number(result, "longestApplyOverCommit")))]
 
 
 def goals(storm, probes):
@@ -93,8 +90,7 @@ def goals(storm, probes):
     single = spread([
         number(one.details, "commandsPerSecond") for one in storm.of(SINGLE)
         if number(one.details, "callers") in (None, 1_000)])
-    resident = spread([
-        number(one.details, "residentBytesPerUser") for one in storm.of(EMBEDDED)])
+    memory = probes.get("memory")
     is_large = bool(growth) and growth[-1]["events"] >= 100_000_000
     return [
         at_least("1", "embedded over raw LMDB writing the same batches", 0.7,
@@ -116,19 +112,22 @@ def goals(storm, probes):
         at_least("7", "events a second verified", 8_000_000,
                  _last(growth, "verifyEventsPerSecond")),
         at_most("8", "state at a past moment, p99 warm, milliseconds", 1,
-                _milliseconds(probes.get("read"))),
+                _milliseconds(growth, "random", "p99") if is_large else None),
+        at_most("8", "the same of the user with the most events", 1,
+                _milliseconds(growth, "heaviest", "p99") if is_large else None),
         at_most("9", "opened after a kill at 100,000,000 events, seconds", 1,
                 _last(growth, "openSeconds") if is_large else None),
         at_least("9", "throughput at 100,000,000 events over 1,000,000", 0.9,
                  _growth_ratio(growth) if is_large else None),
-        at_most("10", "resident bytes a user", 128, resident),
+        at_most("10", "resident bytes a known user", 128,
+                _one(number(memory, "residentBytesPerUser"))),
+        Goal("10", "resident bytes a user that waits in a slot", "printed",
+             _one(number(memory, "residentBytesPerWaitingUser")), None),
         *_deadline_goals(probes.get("deadlines")),
     ]
 
 
-def _milliseconds(read):
-    for path in (("stateAtMicroseconds", "p99"), ("latencyMicroseconds", "p99")):
-        value = number(read, *path)
-        if value is not None:
-            return _one(value / 1_000)
-    return None
+def _milliseconds(growth, user, percentile):
+    """Of a state at a past moment in the largest log, with a warm cache."""
+    value = number(growth[-1], "read", "warm", user, percentile) if growth else None
+    return None if value is None else _one(value / 1_000)

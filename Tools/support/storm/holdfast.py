@@ -38,16 +38,28 @@ def storm(context, words, ledger=None):
     directory = context.folder(ledger or "passing-ledger")
     if ledger is None or _size(directory) > LEDGER_BYTES_MAX:
         shutil.rmtree(directory)
-    command = [context.holdfast, "storm", "--data", directory, *words, "--json"]
     try:
-        output = processes.run(command, f"holdfast storm {' '.join(map(str, words))}", 3_600)
+        return storm_at(context, directory, words)
+    finally:
+        if ledger is None:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def storm_at(context, directory, words):
+    """Runs `holdfast storm` on a directory and returns its JSON object."""
+    return command_at(context, directory, "storm", words)
+
+
+def command_at(context, directory, name, words):
+    """Runs a command of holdfast on a directory and returns its JSON object."""
+    command = [context.holdfast, name, "--data", directory, *words, "--json"]
+    what = f"holdfast {name} {' '.join(map(str, words))}".strip()
+    try:
+        output = processes.run(command, what, 3_600)
     except StormError as error:
         if "status 2:" in str(error) or "status 64:" in str(error):
             raise Unsupported(str(error)) from error
         raise
-    finally:
-        if ledger is None:
-            shutil.rmtree(directory, ignore_errors=True)
     for line in reversed(output.strip().splitlines()):
         try:
             result = json.loads(line)
@@ -55,7 +67,7 @@ def storm(context, words, ledger=None):
             continue
         if isinstance(result, dict):
             return result
-    raise StormError(f"holdfast storm {' '.join(map(str, words))} printed no line of JSON")
+    raise StormError(f"{what} printed no line of JSON")
 
 
 def _batches(result):

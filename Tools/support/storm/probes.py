@@ -2,7 +2,7 @@
 
 import re
 
-from . import holdfast, wire
+from . import growth, holdfast, wire
 from .errors import StormError
 from .holdfast import number
 
@@ -43,17 +43,14 @@ def run(context, server, plan, say):
     server.close()
     if http is not None:
         found["http"] = http
-    everybody = ["--users", plan.users]
-    for name in ("deadlines", "read"):
-        result = probe(name, ["--mode", name, *everybody, "--seconds", plan.seconds])
+    for name, users in (("deadlines", plan.users), ("memory", plan.memory_users)):
+        result = probe(name, ["--mode", name, "--users", users])
         if result is not None:
             found[name] = result
-    for text in plan.growth:
-        result = probe(
-            f"growth-{text}", ["--mode", "growth", *everybody, "--events", count_of(text)])
-        if result is None:
-            break
-        found["growth"].append({"events": count_of(text)} | result)
+    targets = [count_of(text) for text in plan.growth]
+    if targets:
+        found["growth"] = attempt(
+            "growth", lambda: growth.measure(context, plan, targets, say)) or []
     return found
 
 
