@@ -1,0 +1,277 @@
+public import ReconnectionRules
+
+/// Checks what the events say of each other, without deciding anything: back-pointers of users,
+/// concurrencies, projects and the ledger, long jumps, numbers handed out in order, names bound
+/// once. From flat tables: 24 bytes a user, 8 a concurrency, and the names.
+package final class TrailFold: BatchFold {
+    private var tables = TrailTables()
+
+    package init() {}
+
+    package func fold(_ batch: borrowing BatchView, before limit: Position) throws {
+        try tables.fold(batch, before: limit)
+    }
+
+    package func finish() {}
+}
+
+private struct TrailTables {
+    struct User {
+        var last: Position = 0
+        /// Newest jump node.
+        var jump: Position = 0
+        var eventCount: UInt32 = 0
+        /// Where the roots of the user's jump trees begin in `roots`.
+        var rootsOffset: UInt32 = 0
+    }
+
+    struct Project {
+        var last: Position = 0
+        /// Highest capacity ever set: numbers up to it have been in service.
+        var numberCount: UInt64 = 0
+        var concurrencies = PositionTable()
+    }
+
+    /// Index = number; index 0 is unused.
+    private var users = [User()]
+    private var projects = [Project()]
+    /// Roots of jump trees, oldest first; a block for each user that has any, moved as it grows.
+    private var roots: [Position] = []
+    private var lastOfLedger: Position = 0
+    private var userNames = NameSet()
+    private var projectNames = NameSet()
+
+    mutating func fold(_ batch: borrowing BatchView, before limit: Position) throws {
+        guard limit > batch.firstPosition else { return }
+        let count = Int(min(limit - batch.firstPosition, Position(batch.eventCount)))
+        var record = batch.firstRecord
+        var names = batch.names
+        for index in 0 ..< count {
+            let position = batch.firstPosition + Position(index)
+            if EventCodec.bindsName(record) {
+                try bind(record, position, names.name(ofEventAt: index))
+            }
+            try follow(record, position)
+            record += LogFormat.recordByteCount
+        }
+    }
+
+    @inline(__always)
+    private mutating func follow(_ record: UnsafeRawPointer, _ position: Position) throws {
+        let kind: UInt8 = EventCodec.load(record, at: 0)
+        if kind <= Event.Kind.projectModified.rawValue {
+            return try followProject(kind, record, position)
+        }
+        let user: UInt32 = EventCodec.load(record, at: 12)
+        let previousOfUser: Position = EventCodec.load(record, at: 56)
+        let jump: Position = EventCodec.load(record, at: 72)
+        if user == 0 {
+            try require(previousOfUser, 0, "the user's previous event", position)
+            try require(jump, 0, "the jump", position)
+        } else {
+            guard Int(user) < users.count else {
+                throw fault(position, "the user number \(user) was never handed out")
+            }
+            try followUser(Int(user), previousOfUser, jump, position)
+        }
+        let concurrency: UInt32 = EventCodec.load(record, at: 16)
+        let project: UInt16 = EventCodec.load(record, at: 20)
+        let previous: Position = EventCodec.load(record, at: 64)
+        guard concurrency != 0 else {
+            return try require(previous, 0, "the concurrency's previous event", position)
+        }
+        guard Int(project) < projects.count,
+            UInt64(concurrency) <= projects[Int(project)].numberCount
+        else { throw fault(position, "the concurrency was never in service") }
+        let last = projects[Int(project)].concurrencies.exchange(concurrency, position)
+        try require(previous, last, "the concurrency's previous event", position)
+    }
+
+    @inline(__always)
+    private mutating func followUser(
+        _ user: Int, _ previous: Position, _ jump: Position, _ position: Position
+    ) throws {
+        let record = users[user]
+        try require(previous, record.last, "the user's previous event", position)
+        users[user].last = position
+        users[user].eventCount &+= 1
+        if users[user].eventCount % JumpStack.stride != 0 {
+            try require(jump, record.jump, "the jump", position)
+        } else {
+            users[user].jump = position
+            try require(jump, jumpOfNode(user, position), "the jump", position)
+        }
+    }
+
+    /// Where a user's new jump node has to lead; puts the node in its place.
+    private mutating func jumpOfNode(_ user: Int, _ position: Position) -> Position {
+        let before = users[user].eventCount / JumpStack.stride - 1
+        let trees = JumpOrder.Trees(ofNodes: before)
+        let offset = makeRoom(user, before)
+        if trees.isPair {
+            roots[offset + trees.count - 2] = position
+            return trees.count > 2 ? roots[offset + trees.count - 3] : 0
+        }
+        roots[offset + trees.count] = position
+        return trees.count > 0 ? roots[offset + trees.count - 1] : 0
+    }
+
+    /// The user's block of roots, after `before` nodes: with room for another tree. The block grows
+    /// from 4 to 8, 16 and 40 roots where 27, 503 and 131,055 nodes can first need that.
+    private mutating func makeRoom(_ user: Int, _ before: UInt32) -> Int {
+        let offset = Int(users[user].rootsOffset)
+        let sizes: (old: Int, new: Int)
+        switch before {
+        case 0: sizes = (0, 4)
+        case 26: sizes = (4, 8)
+        case 502: sizes = (8, 16)
+        case 131_054: sizes = (16, 40)
+        default: return offset
+        }
+        let block = Array(roots[offset ..< offset + sizes.old])
+        users[user].rootsOffset = UInt32(roots.count)
+        roots.append(contentsOf: block)
+        roots.append(contentsOf: repeatElement(0, count: sizes.new - sizes.old))
+        return roots.count - sizes.new
+    }
+
+    // MARK: - Projects, the ledger and names
+
+    private mutating func followProject(
+        _ kind: UInt8, _ record: UnsafeRawPointer, _ position: Position
+    ) throws {
+        let previous: Position = EventCodec.load(record, at: 64)
+        let jump: Position = EventCodec.load(record, at: 72)
+        try require(jump, 0, "the jump", position)
+        if kind == Event.Kind.opened.rawValue {
+            try require(previous, lastOfLedger, "the ledger's previous opening", position)
+            lastOfLedger = position
+            return
+        }
+        let number: UInt16 = EventCodec.load(record, at: 20)
+        let project = Int(number)
+        if kind == Event.Kind.projectNamed.rawValue {
+            guard project == projects.count else {
+                throw fault(position, "the project number is out of order")
+            }
+            projects.append(Project())
+        }
+        guard project > 0, project < projects.count else {
+            throw fault(position, "the project number was never handed out")
+        }
+        try require(previous, projects[project].last, "the project's previous event", position)
+        projects[project].last = position
+        guard kind == Event.Kind.projectModified.rawValue else { return }
+        let count: UInt64 = EventCodec.load(record, at: 56)
+        projects[project].numberCount = max(
+            projects[project].numberCount, min(count, UInt64(UInt32.max)))
+    }
+
+    /// A new number for a name.
+    private mutating func bind(
+        _ record: UnsafeRawPointer, _ position: Position, _ name: UnsafeRawBufferPointer?
+    ) throws {
+        guard let name else { throw fault(position, "no name is bound") }
+        let kind: UInt8 = EventCodec.load(record, at: 0)
+        if kind == Event.Kind.projectNamed.rawValue {
+            guard projectNames.insert(name) else {
+                throw fault(position, "the name is bound twice")
+            }
+            return
+        }
+        let user: UInt32 = EventCodec.load(record, at: 12)
+        guard Int(user) == users.count else {
+            throw fault(position, "the user number is out of order")
+        }
+        guard userNames.insert(name) else { throw fault(position, "the name is bound twice") }
+        users.append(User())
+    }
+
+    @inline(__always)
+    private func require(
+        _ found: Position, _ expected: Position, _ what: StaticString, _ position: Position
+    ) throws {
+        guard found == expected else {
+            throw fault(position, "\(what) is \(expected), the log says \(found)")
+        }
+    }
+
+    @inline(never)
+    private func fault(_ position: Position, _ what: String) -> LogError {
+        LogError(.corrupt(position: position), "position \(position): \(what)")
+    }
+}
+
+/// A position for each number, in blocks made when first used: what a forged number costs is
+/// bounded.
+private struct PositionTable {
+    private static let blockBits: UInt32 = 12
+    private var blocks: [[Position]] = []
+
+    /// Puts `position` at `number` and returns what was there, 0 if nothing was.
+    @inline(__always)
+    mutating func exchange(_ number: UInt32, _ position: Position) -> Position {
+        let block = Int(number >> Self.blockBits)
+        let index = Int(number & (1 << Self.blockBits - 1))
+        if block >= blocks.count || blocks[block].isEmpty { makeBlock(block) }
+        let old = blocks[block][index]
+        blocks[block][index] = position
+        return old
+    }
+
+    @inline(never)
+    private mutating func makeBlock(_ block: Int) {
+        while blocks.count <= block { blocks.append([]) }
+        blocks[block] = Array(repeating: 0, count: 1 << Self.blockBits)
+    }
+}
+
+/// Names seen so far, byte by byte. Flat: the names' bytes, where each ends, and an open-addressing
+/// table of 4 bytes a slot.
+private struct NameSet {
+    private var bytes: [UInt8] = []
+    private var ends: [Int] = [0]
+    private var slots = [UInt32](repeating: 0, count: 64)
+
+    /// Whether the name is new.
+    mutating func insert(_ name: UnsafeRawBufferPointer) -> Bool {
+        if 4 * ends.count > 3 * slots.count { grow() }
+        var slot = Self.hash(name) & (slots.count - 1)
+        while slots[slot] != 0 {
+            if isEqual(Int(slots[slot]), name) { return false }
+            slot = (slot + 1) & (slots.count - 1)
+        }
+        slots[slot] = UInt32(ends.count)
+        bytes.append(contentsOf: name)
+        ends.append(bytes.count)
+        return true
+    }
+
+    private func isEqual(_ number: Int, _ name: UnsafeRawBufferPointer) -> Bool {
+        let range = ends[number - 1] ..< ends[number]
+        guard range.count == name.count else { return false }
+        return bytes.withUnsafeBytes {
+            UnsafeRawBufferPointer(rebasing: $0[range]).elementsEqual(name)
+        }
+    }
+
+    private mutating func grow() {
+        slots = Array(repeating: 0, count: 2 * slots.count)
+        for number in 1 ..< ends.count {
+            var slot = bytes.withUnsafeBytes {
+                let range = ends[number - 1] ..< ends[number]
+                return Self.hash(UnsafeRawBufferPointer(rebasing: $0[range]))
+            }
+            slot &= slots.count - 1
+            while slots[slot] != 0 { slot = (slot + 1) & (slots.count - 1) }
+            slots[slot] = UInt32(number)
+        }
+    }
+
+    /// Seeded per process, so that nobody can choose names that collide.
+    private static func hash(_ name: UnsafeRawBufferPointer) -> Int {
+        var hasher = Hasher()
+        hasher.combine(bytes: name)
+        return hasher.finalize()
+    }
+}
