@@ -22,8 +22,11 @@ struct Redecision {
     /// Events the rules decided that the log has to show next.
     private var expected: [Event] = []
     private var expectedIndex = 0
+    /// What touching ahead returned.
+    private var touched: Position = 0
 
     mutating func check(_ events: UnsafeBufferPointer<Event>) throws {
+        touched |= state.touch(events)
         for event in events { try check(event) }
     }
 

@@ -83,7 +83,7 @@ extension BatchView {
 /// Events decoded a block at a time: a fold over an array costs no call an event.
 package final class EventBlock {
     /// What stays in a core's nearest cache together with the records it was made of.
-    private static let capacity = 128
+    private static let capacity = 64
     fileprivate let events: UnsafeMutableBufferPointer<Event>
 
     package init() {

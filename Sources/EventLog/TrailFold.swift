@@ -15,7 +15,7 @@ package final class TrailFold: BatchFold {
     package func finish() {}
 }
 
-private struct TrailTables {
+private struct TrailTables: ~Copyable {
     struct User {
         var last: Position = 0
         /// Newest jump node.
@@ -33,13 +33,18 @@ private struct TrailTables {
     }
 
     /// Index = number; index 0 is unused.
-    private var users = [User()]
+    private var users = FlatTable<User>(first: User())
     private var projects = [Project()]
     /// Roots of jump trees, oldest first; a block for each user that has any, moved as it grows.
-    private var roots: [Position] = []
+    private var roots = FlatTable<Position>(first: 0)
     private var lastOfLedger: Position = 0
     private var userNames = NameSet()
     private var projectNames = NameSet()
+    /// Of no use but to keep the loads of `touch` in the program.
+    private var touched: Position = 0
+
+    /// Events whose records are loaded ahead: their lines fit the nearest cache.
+    private static let touchCount = 64
 
     mutating func fold(_ batch: borrowing BatchView, before limit: Position) throws {
         guard limit > batch.firstPosition else { return }
@@ -47,6 +52,7 @@ private struct TrailTables {
         var record = batch.firstRecord
         var names = batch.names
         for index in 0 ..< count {
+            if index % Self.touchCount == 0 { touch(record, min(Self.touchCount, count - index)) }
             let position = batch.firstPosition + Position(index)
             if EventCodec.bindsName(record) {
                 try bind(record, position, names.name(ofEventAt: index))
@@ -54,6 +60,24 @@ private struct TrailTables {
             try follow(record, position)
             record += LogFormat.recordByteCount
         }
+    }
+
+    /// Loads what the next events will need. These loads wait for nothing, so a processor has many
+    /// of them under way at once; the checks, one after the other, then find it in cache. See
+    /// docs/decisions/0031-tables-are-touched-ahead.md.
+    private mutating func touch(_ first: UnsafeRawPointer, _ count: Int) {
+        var (record, sum) = (first, Position(0))
+        for _ in 0 ..< count {
+            let user: UInt32 = EventCodec.load(record, at: 12)
+            if Int(user) < users.count { sum |= users[Int(user)].last }
+            let concurrency: UInt32 = EventCodec.load(record, at: 16)
+            let project: UInt16 = EventCodec.load(record, at: 20)
+            if Int(project) < projects.count {
+                sum |= projects[Int(project)].concurrencies.peek(concurrency)
+            }
+            record += LogFormat.recordByteCount
+        }
+        touched |= sum
     }
 
     @inline(__always)
@@ -91,14 +115,16 @@ private struct TrailTables {
     private mutating func followUser(
         _ user: Int, _ previous: Position, _ jump: Position, _ position: Position
     ) throws {
-        let record = users[user]
+        var record = users[user]
         try require(previous, record.last, "the user's previous event", position)
-        users[user].last = position
-        users[user].eventCount &+= 1
-        if users[user].eventCount % JumpStack.stride != 0 {
+        record.last = position
+        record.eventCount &+= 1
+        if record.eventCount % JumpStack.stride != 0 {
             try require(jump, record.jump, "the jump", position)
+            users[user] = record
         } else {
-            users[user].jump = position
+            record.jump = position
+            users[user] = record
             try require(jump, jumpOfNode(user, position), "the jump", position)
         }
     }
@@ -128,11 +154,12 @@ private struct TrailTables {
         case 131_054: sizes = (16, 40)
         default: return offset
         }
-        let block = Array(roots[offset ..< offset + sizes.old])
-        users[user].rootsOffset = UInt32(roots.count)
-        roots.append(contentsOf: block)
-        roots.append(contentsOf: repeatElement(0, count: sizes.new - sizes.old))
-        return roots.count - sizes.new
+        let new = roots.count
+        for index in 0 ..< sizes.new {
+            roots.append(index < sizes.old ? roots[offset + index] : 0)
+        }
+        users[user].rootsOffset = UInt32(new)
+        return new
     }
 
     // MARK: - Projects, the ledger and names
@@ -202,6 +229,42 @@ private struct TrailTables {
     }
 }
 
+/// Records by number, in one piece that grows by doubling. Not an array: a copy of one, made because
+/// somebody held a second reference for a moment, would cost more than the whole fold.
+private struct FlatTable<Record: BitwiseCopyable>: ~Copyable {
+    private var records: UnsafeMutableBufferPointer<Record>
+    private(set) var count = 1
+
+    init(first: Record) {
+        records = .allocate(capacity: 1_024)
+        records.initializeElement(at: 0, to: first)
+    }
+
+    deinit { records.deallocate() }
+
+    subscript(index: Int) -> Record {
+        @inline(__always) get {
+            precondition(index >= 0 && index < count)
+            return records.baseAddress.unsafelyUnwrapped[index]
+        }
+        @inline(__always) nonmutating _modify {
+            precondition(index >= 0 && index < count)
+            yield &records.baseAddress.unsafelyUnwrapped[index]
+        }
+    }
+
+    mutating func append(_ record: Record) {
+        if count == records.count {
+            let larger = UnsafeMutableBufferPointer<Record>.allocate(capacity: 2 * count)
+            _ = larger.moveInitialize(fromContentsOf: records)
+            records.deallocate()
+            records = larger
+        }
+        records.initializeElement(at: count, to: record)
+        count += 1
+    }
+}
+
 /// A position for each number, in blocks made when first used: what a forged number costs is
 /// bounded.
 private struct PositionTable {
@@ -219,6 +282,14 @@ private struct PositionTable {
         return old
     }
 
+    /// What is at `number`, 0 if nothing is.
+    @inline(__always)
+    func peek(_ number: UInt32) -> Position {
+        let block = Int(number >> Self.blockBits)
+        guard block < blocks.count, !blocks[block].isEmpty else { return 0 }
+        return blocks[block][Int(number & (1 << Self.blockBits - 1))]
+    }
+
     @inline(never)
     private mutating func makeBlock(_ block: Int) {
         while blocks.count <= block { blocks.append([]) }
@@ -227,21 +298,30 @@ private struct PositionTable {
 }
 
 /// Names seen so far, byte by byte. Flat: the names' bytes, where each ends, and an open-addressing
-/// table of 4 bytes a slot.
+/// table of 8 bytes a slot: number and half of the hash, so that other names are seldom looked at.
 private struct NameSet {
     private var bytes: [UInt8] = []
     private var ends: [Int] = [0]
-    private var slots = [UInt32](repeating: 0, count: 64)
+    private var slots = [UInt64](repeating: 0, count: 64)
 
     /// Whether the name is new.
     mutating func insert(_ name: UnsafeRawBufferPointer) -> Bool {
         if 4 * ends.count > 3 * slots.count { grow() }
-        var slot = Self.hash(name) & (slots.count - 1)
+        var hasher = Hasher()
+        hasher.combine(bytes: name)
+        // Seeded per process, so that nobody can choose names that collide.
+        let hash = UInt32(truncatingIfNeeded: hasher.finalize())
+        var slot = Int(hash) & (slots.count - 1)
         while slots[slot] != 0 {
-            if isEqual(Int(slots[slot]), name) { return false }
+            let found = slots[slot]
+            if UInt32(truncatingIfNeeded: found >> 32) == hash,
+                isEqual(Int(UInt32(truncatingIfNeeded: found)), name)
+            {
+                return false
+            }
             slot = (slot + 1) & (slots.count - 1)
         }
-        slots[slot] = UInt32(ends.count)
+        slots[slot] = UInt64(hash) << 32 | UInt64(ends.count)
         bytes.append(contentsOf: name)
         ends.append(bytes.count)
         return true
@@ -256,22 +336,12 @@ private struct NameSet {
     }
 
     private mutating func grow() {
-        slots = Array(repeating: 0, count: 2 * slots.count)
-        for number in 1 ..< ends.count {
-            var slot = bytes.withUnsafeBytes {
-                let range = ends[number - 1] ..< ends[number]
-                return Self.hash(UnsafeRawBufferPointer(rebasing: $0[range]))
-            }
-            slot &= slots.count - 1
-            while slots[slot] != 0 { slot = (slot + 1) & (slots.count - 1) }
-            slots[slot] = UInt32(number)
+        var larger = [UInt64](repeating: 0, count: 2 * slots.count)
+        for entry in slots where entry != 0 {
+            var slot = Int(entry >> 32) & (larger.count - 1)
+            while larger[slot] != 0 { slot = (slot + 1) & (larger.count - 1) }
+            larger[slot] = entry
         }
-    }
-
-    /// Seeded per process, so that nobody can choose names that collide.
-    private static func hash(_ name: UnsafeRawBufferPointer) -> Int {
-        var hasher = Hasher()
-        hasher.combine(bytes: name)
-        return hasher.finalize()
+        slots = larger
     }
 }

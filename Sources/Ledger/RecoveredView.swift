@@ -7,6 +7,8 @@ package struct RecoveredView: Sendable {
     package var users = NameDirectory()
     package var projects = NameDirectory()
     package var head = LogHead.empty
+    /// What touching ahead returned.
+    private var touched: Position = 0
 
     package init() {}
 
@@ -28,17 +30,22 @@ package struct RecoveredView: Sendable {
                 "the batch at position \(first) does not follow \(state.position)")
         }
         var names = batch.names
-        try batch.forEachBlock(block, before: limit) { events in
-            for event in events {
-                if let fault = state.fault(of: event) { throw Self.fault(event, fault) }
-                if event.kind == .userNamed || event.kind == .projectNamed {
-                    try bind(event, names.name(ofEventAt: Int(event.position - first)))
-                }
-                state.evolve(event)
-            }
-        }
+        try batch.forEachBlock(block, before: limit) { try fold($0, first, &names) }
         head = LogHead(
             position: batch.lastPosition, time: batch.times.upperBound, hash: batch.hash)
+    }
+
+    private mutating func fold(
+        _ events: UnsafeBufferPointer<Event>, _ first: Position, _ names: inout NameWalk
+    ) throws {
+        touched |= state.touch(events)
+        for event in events {
+            if let fault = state.fault(of: event) { throw Self.fault(event, fault) }
+            if event.kind == .userNamed || event.kind == .projectNamed {
+                try bind(event, names.name(ofEventAt: Int(event.position - first)))
+            }
+            state.evolve(event)
+        }
     }
 
     private mutating func bind(_ event: Event, _ name: UnsafeRawBufferPointer?) throws {
@@ -50,6 +57,29 @@ package struct RecoveredView: Sendable {
         LogError(
             .corrupt(position: event.position),
             "the log is damaged at position \(event.position): \(what); run holdfast verify")
+    }
+}
+
+extension State {
+    /// Loads the records that the events are about, before they are folded one after the other:
+    /// these loads wait for nothing and run side by side. What it returns is of no use but to keep
+    /// the loads in the program. See docs/decisions/0031-tables-are-touched-ahead.md.
+    ///
+    /// Never inlined: a reference to a table that lived on would make the fold copy it.
+    @inline(never)
+    package func touch(_ events: UnsafeBufferPointer<Event>) -> Position {
+        var sum: Position = 0
+        var user: UserNumber = 0
+        for event in events where event.user != user {
+            user = event.user
+            if Int(user) < users.count { sum |= users[Int(user)].last }
+            guard Int(event.project) < projects.count else { continue }
+            let number = Int(event.concurrency)
+            if number < projects[Int(event.project)].concurrencies.count {
+                sum |= projects[Int(event.project)].concurrencies[number].last
+            }
+        }
+        return sum
     }
 }
 
