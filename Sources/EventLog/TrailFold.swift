@@ -69,7 +69,10 @@ private struct TrailTables: ~Copyable {
         var (record, sum) = (first, Position(0))
         for _ in 0 ..< count {
             let user: UInt32 = EventCodec.load(record, at: 12)
-            if Int(user) < users.count { sum |= users[Int(user)].last }
+            if Int(user) < users.count {
+                // A record may lie across two lines: its first and its last field are loaded.
+                sum |= users[Int(user)].last | Position(users[Int(user)].eventCount)
+            }
             let concurrency: UInt32 = EventCodec.load(record, at: 16)
             let project: UInt16 = EventCodec.load(record, at: 20)
             if Int(project) < projects.count {
