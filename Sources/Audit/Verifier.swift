@@ -86,8 +86,8 @@ public enum Verifier {
         let clock = Stopwatch()
         let pageCount = try EventLog.checkPages(directory: directory.log)
         let pageSeconds = clock.seconds
-        let log = try EventLog(directory: directory.log, mode: .readOnly)
-        let goal = try log.head().position
+        let log = try EventLog(toVerify: directory.log)
+        let goal = try log.uncheckedEnd().position
         let rules = plan.hasRules ? RulesFold() : nil
         let trail = TrailFold()
         let folds: [any BatchFold] = [trail] + (rules.map { [$0] } ?? [])

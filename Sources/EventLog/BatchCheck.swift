@@ -15,11 +15,11 @@ struct BatchLink {
 
 extension BatchView {
     /// Checks everything a batch says of itself and of the one before it: hash, link, each event's
-    /// check word and numbers, times that do not run backward, names whole and bound by events that
-    /// bind one. What passes can be folded by `forEachBlock` without another look.
+    /// check word and numbers, times that do not run backward, names that are whole and bound by
+    /// events that bind one. What passes can be folded by `forEachBlock` without another look.
     ///
-    /// `previous` is nil for the first batch of a log. Throws at the lowest position at fault. Cost:
-    /// one pass of SHA-256 and one of multiplications.
+    /// `previous` is nil for the first batch of a log. Throws at the lowest position at fault. One
+    /// pass of SHA-256 and one of multiplications.
     func check(after previous: BatchLink?) throws(LogError) {
         let expected = (previous?.lastPosition ?? 0) + 1
         guard firstPosition == expected else {

@@ -1,8 +1,9 @@
-import ReconnectionRules
-
-/// Where long jumps lead, counted in a user's events: see docs/log-format.md, "Jump". What
-/// `JumpStack` builds up event by event follows from the events' numbers alone.
+/// Where long jumps lead, counted in a user's events: see docs/log-format.md, "Jump". What the
+/// rules build up event by event follows from the events' numbers alone.
 enum JumpOrder {
+    /// Events of one user between two jump nodes.
+    static let stride: UInt32 = 16
+
     /// The trees of `nodeCount` jump nodes: how many there are, how many nodes the youngest has,
     /// and whether the one before it has equally many.
     struct Trees {
@@ -26,7 +27,6 @@ enum JumpOrder {
 
     /// The number of the event that the jump of a user's `index`-th event leads to, 0 for none.
     static func target(ofEvent index: UInt32) -> UInt32 {
-        let stride = JumpStack.stride
         guard index > 0, index % stride == 0 else { return index / stride * stride }
         let before = index / stride - 1
         let trees = Trees(ofNodes: before)

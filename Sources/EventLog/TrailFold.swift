@@ -122,7 +122,7 @@ private struct TrailTables: ~Copyable {
         try require(previous, record.last, "the user's previous event", position)
         record.last = position
         record.eventCount &+= 1
-        if record.eventCount % JumpStack.stride != 0 {
+        if record.eventCount % JumpOrder.stride != 0 {
             try require(jump, record.jump, "the jump", position)
             users[user] = record
         } else {
@@ -134,7 +134,7 @@ private struct TrailTables: ~Copyable {
 
     /// Where a user's new jump node has to lead; puts the node in its place.
     private mutating func jumpOfNode(_ user: Int, _ position: Position) -> Position {
-        let before = users[user].eventCount / JumpStack.stride - 1
+        let before = users[user].eventCount / JumpOrder.stride - 1
         let trees = JumpOrder.Trees(ofNodes: before)
         let offset = makeRoom(user, before)
         if trees.isPair {
@@ -232,7 +232,7 @@ private struct TrailTables: ~Copyable {
     }
 }
 
-/// Records by number, in one piece that grows by doubling. Not an array: a copy of one, made because
+/// Records by number, in one piece that grows by doubling. Not an array: a copy, made because
 /// somebody held a second reference for a moment, would cost more than the whole fold.
 private struct FlatTable<Record: BitwiseCopyable>: ~Copyable {
     private var records: UnsafeMutableBufferPointer<Record>

@@ -45,8 +45,8 @@ package enum Recovery {
         )
     }
 
-    /// Folds everything behind the view in, checked on all cores ahead of the fold. `progress` hears
-    /// the position reached, from any thread, one call at a time.
+    /// Folds everything behind the view in, checked on all cores ahead of the fold. `progress`
+    /// hears the position reached, from any thread, one call at a time.
     @discardableResult
     package static func replay(
         _ log: EventLog, into view: inout RecoveredView,

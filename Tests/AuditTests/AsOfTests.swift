@@ -1,6 +1,7 @@
 import Audit
 import EventLog
 import Ledger
+import LogForge
 import ReconnectionRules
 import Testing
 
@@ -29,7 +30,9 @@ import Testing
         for moment in [Moment.time(state.time), .time(.max), .position(.max)] {
             try expect(reader, names, state, at: moment)
         }
-        for name in names { #expect(try reader.user(name, at: .position(.max)) == reader.user(name)) }
+        for name in names {
+            #expect(try reader.user(name, at: .position(.max)) == reader.user(name))
+        }
         #expect(try reader.user(names[0], at: .position(0)) == nil)
         #expect(try reader.user(names[0], at: .time(story.events[0].time - 1)) == nil)
         #expect(try reader.user("nobody", at: .position(5)) == nil)
