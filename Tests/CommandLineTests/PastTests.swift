@@ -13,7 +13,9 @@ import Testing
             for event in events {
                 let position = try #require(event["position"] as? Int)
                 let time = try #require(event["time"] as? String)
-                for moment in ["\(position)", time] {
+                // The naming and the apply are of one moment: that time means the later of them.
+                let isNaming = event["kind"] as? String == "userNamed"
+                for moment in isNaming ? ["\(position)"] : ["\(position)", time] {
                     let past = try object(
                         try await scratch.done("state", "u1", "--at", moment, "--json").only)
                     #expect(past["position"] as? Int == position)
