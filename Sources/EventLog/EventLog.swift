@@ -102,6 +102,7 @@ public final class EventLog: Sendable {
                 "a batch for position \(first) does not continue the log, which ends at "
                     + "\(last): another process appended to it")
         }
+        environment.reserveFileSpace(ahead: 2 * bytes.count)
         let span = unsafe RawSpan(_unsafeBytes: bytes)
         try transaction.put(span, forKey: first, in: batches, mode: .append)
         try transaction.commit()

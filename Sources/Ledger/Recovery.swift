@@ -9,6 +9,20 @@ public struct RecoveryReport: Sendable, Equatable {
     public var replayedEventCount: UInt64
     /// Why the checkpoint on disk was not used, nil if it was or there was none.
     public var rejection: String?
+    /// How many names the checkpoint holds.
+    var savedUserNames = 0
+    var savedProjectNames = 0
+
+    init(
+        checkpointPosition: Position, replayedEventCount: UInt64, rejection: String?,
+        savedUserNames: Int, savedProjectNames: Int
+    ) {
+        self.checkpointPosition = checkpointPosition
+        self.replayedEventCount = replayedEventCount
+        self.rejection = rejection
+        self.savedUserNames = savedUserNames
+        self.savedProjectNames = savedProjectNames
+    }
 }
 
 package enum Recovery {
@@ -36,12 +50,14 @@ package enum Recovery {
             }
         }
         let checkpointPosition = start.head.position
+        let (savedUserNames, savedProjectNames) = (start.users.count, start.projects.count)
         try replay(log, into: &start)
         return (
             start,
             RecoveryReport(
                 checkpointPosition: checkpointPosition,
-                replayedEventCount: start.head.position - checkpointPosition, rejection: rejection)
+                replayedEventCount: start.head.position - checkpointPosition, rejection: rejection,
+                savedUserNames: savedUserNames, savedProjectNames: savedProjectNames)
         )
     }
 
