@@ -10,7 +10,10 @@ final class RulesFold: BatchFold {
     var state: State { redecision.state }
 
     func fold(_ batch: borrowing BatchView, before limit: Position) throws {
-        try batch.forEachBlock(block, before: limit) { try redecision.check($0) }
+        try batch.forEachBlock(block, before: limit) { events in
+            redecision.state.touch(events, block)
+            try redecision.check(events)
+        }
     }
 
     func finish() throws { try redecision.finish() }
@@ -22,11 +25,8 @@ struct Redecision {
     /// Events the rules decided that the log has to show next.
     private var expected: [Event] = []
     private var expectedIndex = 0
-    /// What touching ahead returned.
-    private var touched: Position = 0
 
     mutating func check(_ events: UnsafeBufferPointer<Event>) throws {
-        touched |= state.touch(events)
         for event in events { try check(event) }
     }
 

@@ -85,6 +85,10 @@ package final class EventBlock {
     /// What stays in a core's nearest cache together with the records it was made of.
     private static let capacity = 64
     fileprivate let events: UnsafeMutableBufferPointer<Event>
+    /// Room for whoever loads ahead what the events are about, and for what was loaded, which is of
+    /// no use but to keep the loads in the program.
+    package var users: [UserNumber] = []
+    package var touched: UInt64 = 0
 
     package init() {
         events = .allocate(capacity: Self.capacity)

@@ -7,8 +7,6 @@ package struct RecoveredView: Sendable {
     package var users = NameDirectory()
     package var projects = NameDirectory()
     package var head = LogHead.empty
-    /// What touching ahead returned.
-    private var touched: Position = 0
 
     package init() {}
 
@@ -30,7 +28,10 @@ package struct RecoveredView: Sendable {
                 "the batch at position \(first) does not follow \(state.position)")
         }
         var names = batch.names
-        try batch.forEachBlock(block, before: limit) { try fold($0, first, &names) }
+        try batch.forEachBlock(block, before: limit) { events in
+            state.touch(events, block)
+            try fold(events, first, &names)
+        }
         head = LogHead(
             position: batch.lastPosition, time: batch.times.upperBound, hash: batch.hash)
     }
@@ -38,7 +39,6 @@ package struct RecoveredView: Sendable {
     private mutating func fold(
         _ events: UnsafeBufferPointer<Event>, _ first: Position, _ names: inout NameWalk
     ) throws {
-        touched |= state.touch(events)
         for event in events {
             if let fault = state.fault(of: event) { throw Self.fault(event, fault) }
             if event.kind == .userNamed || event.kind == .projectNamed {
@@ -62,24 +62,16 @@ package struct RecoveredView: Sendable {
 
 extension State {
     /// Loads the records that the events are about, before they are folded one after the other:
-    /// these loads wait for nothing and run side by side. What it returns is of no use but to keep
-    /// the loads in the program. See docs/decisions/0031-tables-are-touched-ahead.md.
-    ///
-    /// Never inlined: a reference to a table that lived on would make the fold copy it.
-    @inline(never)
-    package func touch(_ events: UnsafeBufferPointer<Event>) -> Position {
-        var sum: Position = 0
-        var user: UserNumber = 0
-        for event in events where event.user != user {
-            user = event.user
-            if Int(user) < users.count { sum |= users[Int(user)].last }
-            guard Int(event.project) < projects.count else { continue }
-            let number = Int(event.concurrency)
-            if number < projects[Int(event.project)].concurrencies.count {
-                sum |= projects[Int(event.project)].concurrencies[number].last
-            }
+    /// these loads wait for nothing and run side by side. See
+    /// docs/decisions/0031-tables-are-touched-ahead.md.
+    package func touch(_ events: UnsafeBufferPointer<Event>, _ block: EventBlock) {
+        block.users.removeAll(keepingCapacity: true)
+        var last: UserNumber = 0
+        for event in events where event.user != last {
+            last = event.user
+            block.users.append(last)
         }
-        return sum
+        warm(block.users, &block.touched)
     }
 }
 
