@@ -170,6 +170,18 @@ public final class Ledger: Sendable {
 
     // MARK: - History
 
+    /// What a user held at a past moment; nil for a name the ledger had not seen by then. As
+    /// `LedgerReader.user(_:at:)`: read on the caller's thread, past the newest event what holds
+    /// there.
+    public func user(
+        _ name: String, at moment: Moment
+    ) async throws(LedgerError) -> UserView? {
+        let trail = try await look { core in UserTrail(name, core.state, core.users) }
+        guard let trail, let found = try AsOfReader(log).user(trail, at: moment) else { return nil }
+        let project = try await look { core in core.projects.name(of: UInt32(found.project)) }
+        return found.view(name, trail.number, project: project)
+    }
+
     /// A user's events, newest first, at most `limit`, those before position `before` if given;
     /// empty for a name the ledger never saw. Cost: one point read an event.
     public func history(

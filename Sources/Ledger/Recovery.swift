@@ -61,17 +61,20 @@ package enum Recovery {
         )
     }
 
-    /// Folds everything behind the view in. `progress` hears position and head now and then.
+    /// Folds everything behind the view in, checked on all cores ahead of the fold. `progress`
+    /// hears the position reached, from any thread, one call at a time.
+    @discardableResult
     package static func replay(
         _ log: EventLog, into view: inout RecoveredView,
         progress: ((_ position: Position) -> Void)? = nil
-    ) throws(LedgerError) {
+    ) throws(LedgerError) -> ScanReport {
+        let fold = ViewFold(view)
+        let first = view.head.position + 1
+        // The fold alone holds the tables: changing what two hold would copy them.
+        view = RecoveredView()
+        defer { view = fold.view }
         do {
-            try log.forEachBatch(from: view.head.position + 1) { batch in
-                try view.fold(batch)
-                progress?(batch.lastPosition)
-                return true
-            }
+            return try LogScan(log, from: first).run([fold], progress: progress)
         } catch let error as LogError { throw LedgerError(error) } catch {
             throw LedgerError(.directory, "\(error)")
         }
