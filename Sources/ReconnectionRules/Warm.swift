@@ -4,15 +4,14 @@ extension State {
     ///
     /// `sum` takes what was read, so that the reading is not left out. Changes nothing.
     public func warm(_ numbers: [UserNumber], _ sum: inout UInt64) {
-        var concurrencies: [(project: ProjectNumber, number: ConcurrencyNumber)] = []
-        concurrencies.reserveCapacity(numbers.count)
+        for number in numbers where number > 0 && Int(number) < users.count {
+            sum &+= users[Int(number)].last
+        }
         for number in numbers where number > 0 && Int(number) < users.count {
             let user = users[Int(number)]
-            if user.concurrency > 0 { concurrencies.append((user.project, user.concurrency)) }
-        }
-        for (project, number) in concurrencies {
+            guard user.concurrency > 0 else { continue }
             // Its first and its last word: a record may lie in two cache lines.
-            let record = projects[Int(project)].concurrencies[Int(number)]
+            let record = projects[Int(user.project)].concurrencies[Int(user.concurrency)]
             sum &+= record.last &+ UInt64(record.state.rawValue)
             sum &+= UInt64(bitPattern: record.scheduledAt)
         }

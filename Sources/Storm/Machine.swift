@@ -33,6 +33,17 @@ enum Machine {
         }
     }
 
+    /// Asks the kernel to forget the pages of a file that it holds: the next reads come from disk.
+    static func dropFromCache(_ path: String) {
+        #if os(Linux)
+            let file = open(path, O_RDONLY | O_CLOEXEC)
+            guard file >= 0 else { return }
+            defer { close(file) }
+            _ = fdatasync(file)
+            _ = posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED)
+        #endif
+    }
+
     /// Removes the files of a log that nobody has open, and its directory.
     static func removeLog(_ path: String) {
         for name in ["data.mdb", "lock.mdb"] { unlink(path + "/" + name) }

@@ -19,13 +19,16 @@ struct StormCommand: AsyncParsableCommand {
             """)
 
     enum Mode: String, CaseIterable, ExpressibleByArgument {
-        case batch, single, deadlines, memory, open
+        case batch, single, deadlines, memory, open, read
     }
 
     @OptionGroup var data: DataOption
     @Option(
         name: .long,
-        help: "batch, single; deadlines that end together; memory of a user; time to open.")
+        help: """
+            batch, single; deadlines that end together; memory of a user; time to open; read past \
+            states.
+            """)
     var mode: Mode = .batch
     @Option(name: .long, help: ArgumentHelp("How many users.", valueName: "N"))
     var users = 1_000_000
@@ -89,6 +92,11 @@ struct StormCommand: AsyncParsableCommand {
             show(figures.write, text: nil)
         case .open:
             show(try await OpeningStorm().run(in: data.path).write, text: nil)
+        case .read:
+            var storm = ReadStorm()
+            storm.users = users
+            storm.seed = seed
+            show(try storm.run(in: data.path).write, text: nil)
         }
     }
 
