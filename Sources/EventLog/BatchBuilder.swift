@@ -34,8 +34,8 @@ public struct LogHead: Equatable, Sendable {
 
 /// Gathers events into the bytes of one batch. Used over and over: its memory is kept.
 ///
-/// Gathering needs the position before the batch alone, not the hash: one thread can gather the next
-/// batch while another seals and writes the last. A builder belongs to one thread at a time.
+/// Gathering needs the position before the batch alone, not the hash: one thread can gather the
+/// next batch while another seals and writes the last. A builder belongs to one thread at a time.
 public final class BatchBuilder {
     private var buffer: UnsafeMutableRawPointer
     private var capacity: Int

@@ -86,7 +86,7 @@ private struct BatchRun {
                 if Int(item.user) >= groupEnd {
                     groupStart = groupEnd
                     groupEnd = min(groupStart + Self.groupCount, users.count)
-                    resolve(users[groupStart ..< groupEnd], names, state, directory)
+                    resolve(users[groupStart..<groupEnd], names, state, directory)
                 }
                 reply.items.append(decide(item, users, names, &state, &directory, builder))
                 nextItem += 1
@@ -114,7 +114,7 @@ private struct BatchRun {
         of user: ActionBatch.User, _ names: UnsafeRawBufferPointer
     ) -> UnsafeRawBufferPointer {
         let start = Int(user.offset)
-        return UnsafeRawBufferPointer(rebasing: names[start ..< start + Int(user.byteCount)])
+        return UnsafeRawBufferPointer(rebasing: names[start..<start + Int(user.byteCount)])
     }
 
     @inline(__always)

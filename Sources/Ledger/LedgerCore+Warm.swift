@@ -12,7 +12,7 @@ extension LedgerCore {
         hashes.reserveCapacity(Self.groupCount)
         for first in stride(from: 0, to: work.count, by: Self.groupCount) {
             hashes.removeAll(keepingCapacity: true)
-            for item in work[first ..< min(first + Self.groupCount, work.count)] {
+            for item in work[first..<min(first + Self.groupCount, work.count)] {
                 guard case .act(let action, _, _) = item, let user = action.user else { continue }
                 let hash = user.utf8.withContiguousStorageIfAvailable {
                     NameBytes.hash(UnsafeRawBufferPointer($0))

@@ -1,10 +1,10 @@
 /// Names by number and numbers by name, for users or for projects.
 ///
 /// Flat: an arena of bytes, a 4-byte place in it for each number, and a table of 8-byte slots that
-/// hold a part of the hash beside the number, so that a look-up reads one slot and one name. Nothing
-/// moves when it grows: the table splits one segment of 4,096 slots at a time (extendible hashing),
-/// so no caller ever waits for a rehash of millions. A name of 16 bytes costs 20 in the arena, 4 for
-/// its place and about 13 in the table.
+/// hold a part of the hash beside the number, so that a look-up reads one slot and one name.
+/// Nothing moves when it grows: the table splits one segment of 4,096 slots at a time (extendible
+/// hashing), so no caller ever waits for a rehash of millions. A name of 16 bytes costs 20 in the
+/// arena, 4 for its place and about 13 in the table.
 ///
 /// Names are compared byte by byte: two spellings that only look alike are two users.
 package struct NameDirectory: Sendable {
@@ -162,15 +162,15 @@ private final class NameStorage {
 
     convenience init(copying other: NameStorage) {
         self.init()
-        for number in 1 ..< UInt32(other.memory.count + 1) {
+        for number in 1..<UInt32(other.memory.count + 1) {
             let name = other.memory.bytes(of: number)
             append(name, hash: NameBytes.hash(name))
         }
     }
 
     deinit {
-        for chunk in 0 ..< arenaChunkCount { memory.arena[chunk].deallocate() }
-        for chunk in 0 ..< placeChunkCount { memory.places[chunk].deallocate() }
+        for chunk in 0..<arenaChunkCount { memory.arena[chunk].deallocate() }
+        for chunk in 0..<placeChunkCount { memory.places[chunk].deallocate() }
         for segment in segments { segment.deallocate() }
         memory.arena.deallocate()
         memory.places.deallocate()
@@ -178,7 +178,7 @@ private final class NameStorage {
     }
 
     func append(_ name: UnsafeRawBufferPointer, hash: UInt64) {
-        precondition((1 ... 256).contains(name.count), "a name has 1 to 256 bytes")
+        precondition((1...256).contains(name.count), "a name has 1 to 256 bytes")
         let place = store(name)
         let index = memory.count & (1 << NameMemory.placeChunkBits - 1)
         if index == 0 {
@@ -247,7 +247,7 @@ private final class NameStorage {
         // The directory entries of the upper half of the old segment's range.
         let span = 1 << Int(memory.depth - oldDepth)
         let first = memory.entry(of: hash) & ~(span - 1)
-        for entry in first + span / 2 ..< first + span {
+        for entry in first + span / 2..<first + span {
             memory.directory[entry] = segment
             segmentNumbers[entry] = UInt32(other)
         }
@@ -258,7 +258,7 @@ private final class NameStorage {
         let count = segmentNumbers.count
         let larger = UnsafeMutablePointer<UnsafeMutablePointer<UInt64>>.allocate(
             capacity: 2 * count)
-        for entry in 0 ..< 2 * count { larger[entry] = memory.directory[entry / 2] }
+        for entry in 0..<2 * count { larger[entry] = memory.directory[entry / 2] }
         memory.directory.deallocate()
         memory.directory = larger
         segmentNumbers = segmentNumbers.flatMap { [$0, $0] }
@@ -267,7 +267,7 @@ private final class NameStorage {
 
     private func redistribute(_ index: Int) {
         let segment = segments[index]
-        let entries = (0 ..< Self.slotCount).map { segment[$0] }
+        let entries = (0..<Self.slotCount).map { segment[$0] }
         segment.initialize(repeating: 0, count: Self.slotCount)
         nameCounts[index] = 0
         for entry in entries where entry != 0 {

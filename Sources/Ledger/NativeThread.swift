@@ -4,8 +4,8 @@
     import Darwin
 #endif
 
-/// A thread of the operating system: LMDB's writer lock belongs to one, and a wait for the disk must
-/// not hold up a shared pool.
+/// A thread of the operating system: LMDB's writer lock belongs to one, and a wait for the disk
+/// must not hold up a shared pool.
 enum NativeThread {
     private final class Box {
         let body: @Sendable () -> Void

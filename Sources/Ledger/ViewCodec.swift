@@ -145,7 +145,7 @@ enum ViewCodec {
         var first = saved / namesPerBlock * namesPerBlock
         while first < names.count {
             var writer = ByteWriter()
-            for number in first ..< min(first + namesPerBlock, names.count) {
+            for number in first..<min(first + namesPerBlock, names.count) {
                 names.withNameBytes(of: UInt32(number + 1)) { name in
                     writer.write(UInt16(name.count))
                     writer.write(name)

@@ -152,7 +152,7 @@ final class ViewStore: Sendable {
             base: UInt64 = 0, byteCount: Int,
             _ encode: (Record, UnsafeMutableRawPointer) -> Void
         ) throws {
-            for chunk in 0 ..< records.chunkCount {
+            for chunk in 0..<records.chunkCount {
                 if let changes, changes[chunk >> 6] & 1 << UInt64(chunk & 63) == 0 { continue }
                 let key = base | UInt64(chunk)
                 let inUse = records.withChunk(chunk) { $0.count }
@@ -242,12 +242,15 @@ final class ViewStore: Sendable {
             .users, transaction, &sum, ViewCodec.userByteCount, into: &records.users
         ) { ViewCodec.readUser(at: $0) }
         var blocks = RecordTable<JumpTable.Block>(blank: JumpTable.Block())
-        isWhole = try isWhole && Self.readRecords(
-            .jumps, transaction, &sum, ViewCodec.jumpBlockByteCount, into: &blocks
-        ) { ViewCodec.readJumpBlock(at: $0) }
+        isWhole =
+            try isWhole
+            && Self.readRecords(
+                .jumps, transaction, &sum, ViewCodec.jumpBlockByteCount, into: &blocks
+            ) { ViewCodec.readJumpBlock(at: $0) }
         isWhole = try isWhole && Self.readProjects(transaction, &sum, into: &records)
         isWhole = try isWhole && Self.readNames(.userNames, transaction, &sum, into: &view.users)
-        isWhole = try isWhole && Self.readNames(.projectNames, transaction, &sum, into: &view.projects)
+        isWhole =
+            try isWhole && Self.readNames(.projectNames, transaction, &sum, into: &view.projects)
         guard isWhole, sum == head.sum, records.users.count == head.userCount,
             records.projects.count == head.projectCount,
             view.users.count == head.userNameCount,
@@ -261,11 +264,13 @@ final class ViewStore: Sendable {
     }
 
     private static func readProjects(
-        _ transaction: borrowing ReadTransaction, _ sum: inout UInt64, into records: inout StateRecords
+        _ transaction: borrowing ReadTransaction, _ sum: inout UInt64,
+        into records: inout StateRecords
     ) throws -> Bool {
         let unused = ProjectRecord.none
         records.projects = [
-            StateRecords.Project(settings: unused.settings, last: 0, concurrencies: unused.concurrencies)
+            StateRecords.Project(
+                settings: unused.settings, last: 0, concurrencies: unused.concurrencies)
         ]
         var numberCounts: [UInt32] = [0]
         let isWhole = try Self.forEachBlock(.projects, transaction, &sum) { _, content in
@@ -312,7 +317,7 @@ final class ViewStore: Sendable {
         let hashBytes = reader.read(byteCount: 32)
         guard hashBytes.count == 32 else { return nil }
         records.lastOfLedger = reader.read()
-        let counts = (0 ..< 6).map { _ in Int(truncatingIfNeeded: reader.read(UInt64.self)) }
+        let counts = (0..<6).map { _ in Int(truncatingIfNeeded: reader.read(UInt64.self)) }
         records.counters = ViewCodec.readCounters(&reader)
         let sum: UInt64 = reader.read()
         guard reader.isAtEnd, !reader.isExhausted else { return nil }
@@ -357,7 +362,7 @@ final class ViewStore: Sendable {
             while !reader.isAtEnd, !reader.isExhausted {
                 let length = Int(reader.read(UInt16.self))
                 let name = reader.read(byteCount: length)
-                guard !reader.isExhausted, (1 ... 256).contains(length) else { return false }
+                guard !reader.isExhausted, (1...256).contains(length) else { return false }
                 names.append(name)
             }
             return !reader.isExhausted

@@ -109,7 +109,7 @@ extension State {
         // brought back one event each.
         let numberCount = projects[index].numberCount
         guard settings.concurrencyCount > numberCount else { return }
-        for number in numberCount + 1 ... settings.concurrencyCount {
+        for number in numberCount + 1...settings.concurrencyCount {
             var record = ConcurrencyRecord()
             record.moment = event.time
             projects[index].concurrencies.append(record)

@@ -7,8 +7,9 @@
 /// equal size joins them and jumps past both, any other jumps to its predecessor. A user with fewer
 /// than 16 events costs nothing here.
 ///
-/// Here stand the roots of the trees, in blocks of 32 bytes that are used again. The trees' sizes follow from how many jump nodes the user has: the
-/// largest complete trees that fit, of which only the two newest may be equal.
+/// Here stand the roots of the trees, in blocks of 32 bytes that are used again. The trees' sizes
+/// follow from how many jump nodes the user has: the largest complete trees that fit, of which only
+/// the two newest may be equal.
 public struct JumpTable: Sendable {
     /// Events of one user between two jump nodes.
     public static let stride: UInt32 = 16
@@ -136,7 +137,7 @@ public struct JumpTable: Sendable {
         var block = top
         while block != 0 {
             let record = blocks[Int(block)]
-            for index in (0 ..< record.rootCount).reversed() { roots.append(record[index]) }
+            for index in (0..<record.rootCount).reversed() { roots.append(record[index]) }
             block = record.below
         }
         return roots.reversed()

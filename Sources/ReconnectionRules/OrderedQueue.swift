@@ -1,5 +1,5 @@
-/// Entries smallest first. Entries that come in order, as most moments do, are appended to a run and
-/// read off its front; only those out of order go through a heap.
+/// Entries smallest first. Entries that come in order, as most moments do, are appended to a run
+/// and read off its front; only those out of order go through a heap.
 ///
 /// Cost: O(1) for an entry in order, O(log n) of the others for the rest.
 struct OrderedQueue<Element: Comparable & BitwiseCopyable & Sendable>: Sendable {
@@ -50,8 +50,8 @@ struct OrderedQueue<Element: Comparable & BitwiseCopyable & Sendable>: Sendable 
     }
 }
 
-/// A heap with four children a node: half the levels of a binary one, and the four that are compared
-/// lie side by side.
+/// A heap with four children a node: half the levels of a binary one, and the four that are
+/// compared lie side by side.
 struct QuaternaryHeap<Element: Comparable & BitwiseCopyable & Sendable>: Sendable {
     private var elements: [Element] = []
 
@@ -86,7 +86,7 @@ struct QuaternaryHeap<Element: Comparable & BitwiseCopyable & Sendable>: Sendabl
                 let first = 4 * parent + 1
                 guard first < count else { break }
                 var child = first
-                for other in first + 1 ..< Swift.max(first + 1, Swift.min(first + 4, count))
+                for other in first + 1..<Swift.max(first + 1, Swift.min(first + 4, count))
                 where elements[other] < elements[child] { child = other }
                 guard elements[child] < moving else { break }
                 elements[parent] = elements[child]

@@ -6,8 +6,8 @@ import Synchronization
 
 /// Many reconnect windows that end together, and what that does to those who apply meanwhile.
 ///
-/// Probes apply at a fixed rate, open loop, for users whose own windows are not among them: first at
-/// rest, then while the windows end evenly over one second, then while as many end in the same
+/// Probes apply at a fixed rate, open loop, for users whose own windows are not among them: first
+/// at rest, then while the windows end evenly over one second, then while as many end in the same
 /// microsecond.
 public struct DeadlineStorm: Sendable {
     public var windows = 1_000_000
@@ -75,7 +75,7 @@ public struct DeadlineStorm: Sendable {
             await ledger.close()
             if let failure = ledger.failure { throw failure }
         }
-        figures.commitSeconds = try Self.commitSeconds(of: first ... last, in: path)
+        figures.commitSeconds = try Self.commitSeconds(of: first...last, in: path)
         return figures
     }
 
@@ -87,7 +87,7 @@ public struct DeadlineStorm: Sendable {
         let start = Machine.now()
         let callers = 64
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for caller in 0 ..< callers {
+            for caller in 0..<callers {
                 group.addTask {
                     var random = StormRandom(seed: seed &+ UInt64(caller))
                     var sent = caller
@@ -118,10 +118,10 @@ public struct DeadlineStorm: Sendable {
     private func endEvenly(_ ledger: Ledger) async throws -> (Latencies, Double) {
         let start = Machine.now()
         let steps = 1_000
-        for step in 0 ..< steps {
+        for step in 0..<steps {
             let wait = start + Int64(step) * 1_000_000 - Machine.now()
             if wait > 0 { try await Task.sleep(for: .nanoseconds(wait), tolerance: .zero) }
-            try await disconnect(ledger, step * windows / steps ..< (step + 1) * windows / steps)
+            try await disconnect(ledger, step * windows / steps..<(step + 1) * windows / steps)
         }
         let spread = Double(Machine.now() - start) / 1e6
         // Half a second before the first window ends.
@@ -133,7 +133,7 @@ public struct DeadlineStorm: Sendable {
 
     private func endTogether(_ ledger: Ledger) async throws -> Latencies {
         let start = Machine.now()
-        try await disconnect(ledger, 0 ..< windows)
+        try await disconnect(ledger, 0..<windows)
         try await sleep(until: start + Self.window * 1_000 - 500_000_000)
         return try await probe(ledger, seconds: 4)
     }
@@ -147,7 +147,7 @@ public struct DeadlineStorm: Sendable {
     /// Everybody holds a connected slot again.
     private func reconnectAll(_ ledger: Ledger) async throws {
         for first in stride(from: 0, to: windows, by: 8_192) {
-            try await act(ledger, first ..< min(first + 8_192, windows)) { batch, name in
+            try await act(ledger, first..<min(first + 8_192, windows)) { batch, name in
                 batch.apply(userBytes: name, project: StormPopulation.project)
                 batch.createSession(userBytes: name)
             }

@@ -28,7 +28,7 @@ final class SharedLatencies: Sendable {
         let latencies = Mutex(Latencies())
     }
 
-    init() { shards = (0 ..< 16).map { _ in Shard() } }
+    init() { shards = (0..<16).map { _ in Shard() } }
 
     func record(nanoseconds: Int64, by caller: Int) {
         shards[caller & 15].latencies.withLock { $0.record(nanoseconds: nanoseconds) }

@@ -36,7 +36,11 @@ public struct MemoryStorm: Sendable {
         let ledger = try Ledger(opening: path)
         let empty = try await settled(ledger)
         // Destroying nothing names the user and leaves it with nothing held.
-        try await act(ledger) { $0.destroy(userBytes: $1) } progress: { progress?($0, 2 * users) }
+        try await act(ledger) {
+            $0.destroy(userBytes: $1)
+        } progress: {
+            progress?($0, 2 * users)
+        }
         let known = try await settled(ledger)
         try await ledger.modifyProject(
             StormPopulation.project,
@@ -47,7 +51,9 @@ public struct MemoryStorm: Sendable {
             batch.apply(userBytes: name, project: StormPopulation.project)
             batch.createSession(userBytes: name)
             batch.disconnect(userBytes: name)
-        } progress: { progress?(users + $0, 2 * users) }
+        } progress: {
+            progress?(users + $0, 2 * users)
+        }
         let waiting = try await settled(ledger)
         await ledger.close()
         return Figures(
@@ -57,7 +63,7 @@ public struct MemoryStorm: Sendable {
     /// Resident memory once nothing is under way: a checkpoint in the background has buffers.
     private func settled(_ ledger: Ledger) async throws -> Int {
         var least = Int.max
-        for _ in 0 ..< 20 {
+        for _ in 0..<20 {
             _ = try await ledger.status()
             try await Task.sleep(for: .milliseconds(100))
             least = min(least, Machine.residentBytes())
@@ -72,7 +78,7 @@ public struct MemoryStorm: Sendable {
         for first in stride(from: 0, to: users, by: 4_096) {
             let end = min(first + 4_096, users)
             var batch = ActionBatch(reservingCapacity: 3 * (end - first))
-            for user in first ..< end { StormUsers.withName(of: user) { add(&batch, $0) } }
+            for user in first..<end { StormUsers.withName(of: user) { add(&batch, $0) } }
             try StormFailure.check(try await ledger.perform(batch), refusedCountMax: 0)
             progress(end)
         }

@@ -56,10 +56,10 @@ public struct ReadStorm: Sendable {
         func moment() -> Moment {
             .position(1 + Position(random.next(below: Int(reader.head.position))))
         }
-        let scattered = (0 ..< questions).map { _ in
+        let scattered = (0..<questions).map { _ in
             Question(user: StormUsers.name(of: random.next(below: known)), moment: moment())
         }
-        let heavyOnes = (0 ..< questions).map { _ in Question(user: heaviest, moment: moment()) }
+        let heavyOnes = (0..<questions).map { _ in Question(user: heaviest, moment: moment()) }
         for temperature in ["cold", "warm"] {
             for (user, asked) in [("random", scattered), ("heaviest", heavyOnes)] {
                 var latencies = Latencies()

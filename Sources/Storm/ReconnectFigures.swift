@@ -17,7 +17,9 @@ public struct ReconnectFigures: Sendable {
     public var events: UInt64 { after.eventCount - before.eventCount }
     public var eventsPerSecond: Double { Double(events) / seconds }
     public var commits: UInt64 { after.commitCount - before.commitCount }
-    public var commandsPerSecond: Double { Double(after.commandCount - before.commandCount) / seconds }
+    public var commandsPerSecond: Double {
+        Double(after.commandCount - before.commandCount) / seconds
+    }
     /// Events of a batch by share of the events, from the distribution by powers of two.
     private var sizes: [UInt64] { zip(after.batchSizes, before.batchSizes).map { $0 - $1 } }
 
@@ -50,8 +52,10 @@ public struct ReconnectFigures: Sendable {
             fields.number("mean", commits == 0 ? 0 : Double(events) / Double(commits))
             fields.unsigned("max", after.batchEventCountMax)
         }
-        fields.json("batchesByLog2Events", Array("[\(sizes.map(String.init).joined(separator: ","))]".utf8))
-        fields.json("batchBytes", Array("[\(batchBytes.map(String.init).joined(separator: ","))]".utf8))
+        fields.json(
+            "batchesByLog2Events", Array("[\(sizes.map(String.init).joined(separator: ","))]".utf8))
+        fields.json(
+            "batchBytes", Array("[\(batchBytes.map(String.init).joined(separator: ","))]".utf8))
     }
 
     static let percentiles: [(String, Double)] = [

@@ -2,8 +2,8 @@ import EventLog
 public import Ledger
 import ReconnectionRules
 
-/// Reconnects of random users on an embedded ledger: each is a disconnect, an apply that returns the
-/// held concurrency, and a createSession, all three durable before they are answered.
+/// Reconnects of random users on an embedded ledger: each is a disconnect, an apply that returns
+/// the held concurrency, and a createSession, all three durable before they are answered.
 public struct ReconnectStorm: Sendable {
     public enum Mode: String, Sendable, CaseIterable {
         /// Each caller sends batches of reconnects.
@@ -35,7 +35,7 @@ public struct ReconnectStorm: Sendable {
         let end = start + Int64(seconds * 1e9)
         let latencies = SharedLatencies()
         let reconnects = try await withThrowingTaskGroup(of: Int.self) { group in
-            for caller in 0 ..< callers {
+            for caller in 0..<callers {
                 group.addTask {
                     switch mode {
                     case .batch:
@@ -70,7 +70,7 @@ public struct ReconnectStorm: Sendable {
             StormUsers.withName(of: 0) {
                 actions.reconnect(userBytes: $0, project: StormPopulation.project)
             }
-            for _ in 1 ..< batch {
+            for _ in 1..<batch {
                 StormUsers.withName(of: random.next(below: users)) { name in
                     actions.reconnect(userBytes: name, project: StormPopulation.project)
                 }

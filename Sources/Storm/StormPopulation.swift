@@ -24,7 +24,7 @@ enum StormPopulation {
         while first < users {
             let end = min(first + 4_096, users)
             var batch = ActionBatch(reservingCapacity: 2 * (end - first))
-            for index in first ..< end {
+            for index in first..<end {
                 StormUsers.withName(of: index) { name in
                     batch.apply(userBytes: name, project: project)
                     batch.createSession(userBytes: name)

@@ -28,10 +28,10 @@ extension LedgerTests {
                                 project, ProjectChange(concurrencyCount: 30, cleanupTime: 5))
                         }
                     }
-                    for _ in 0 ..< 40 {
+                    for _ in 0..<40 {
                         clock.advance(by: .seconds(7))
                         otherClock.advance(by: .seconds(7))
-                        let actions = (0 ..< 200).map { _ in anAction(&generator) }
+                        let actions = (0..<200).map { _ in anAction(&generator) }
                         let reply = try await batched.perform(batch(actions))
                         for (index, action) in actions.enumerated() {
                             try await expectSame(reply, index, action, single)
@@ -69,12 +69,16 @@ extension LedgerTests {
 
         private func anAction(_ generator: inout SeededGenerator) -> Action {
             var user = "user-\(generator.below(50))"
-            if generator.below(40) == 0 { user = ["", "a\u{7}", String(repeating: "x", count: 257)][generator.below(3)] }
+            if generator.below(40) == 0 {
+                user = ["", "a\u{7}", String(repeating: "x", count: 257)][generator.below(3)]
+            }
             let session = generator.below(3) == 0 ? nil : SessionId(generator.below(9_000))
             switch generator.below(10) {
-            case 0 ..< 4:
-                return .apply(user: user, project: ["p", "q", "nowhere"][min(2, generator.below(7) / 3)])
-            case 4 ..< 7: return .createSession(user: user, runsWithoutClient: generator.below(5) == 0)
+            case 0..<4:
+                return .apply(
+                    user: user, project: ["p", "q", "nowhere"][min(2, generator.below(7) / 3)])
+            case 4..<7:
+                return .createSession(user: user, runsWithoutClient: generator.below(5) == 0)
             case 7: return .disconnect(user: user, session: session)
             case 8: return .destroy(user: user, session: session)
             default: return .repossess(user: user)
@@ -106,13 +110,13 @@ extension LedgerTests {
                     "p", ProjectChange(concurrencyCount: UInt32(count)))
                 let before = ledger.currentMetrics
                 var batch = ActionBatch()
-                for number in 0 ..< count { batch.apply(user: "u\(number)", project: "p") }
+                for number in 0..<count { batch.apply(user: "u\(number)", project: "p") }
                 let reply = try await ledger.perform(batch)
                 #expect(reply.items.allSatisfy { $0.outcome == .granted })
                 #expect(ledger.head.position >= reply.items.last!.position)
                 let after = ledger.currentMetrics
                 #expect(after.eventCount - before.eventCount == UInt64(2 * count))
-                #expect((4 ... 5).contains(after.commitCount - before.commitCount))
+                #expect((4...5).contains(after.commitCount - before.commitCount))
                 #expect(after.batchEventCountMax <= UInt64(LogFormat.batchEventCountMax) + 1)
                 // All of it at one moment: what arrives together is decided together.
                 let times = try await ledger.allEvents().suffix(2 * count).map(\.event.time)

@@ -4,7 +4,8 @@ import Testing
 /// Numbers by name and names by number, as a dictionary would have them.
 @Suite struct NameDirectoryTests {
     private static func name(_ number: Int) -> String {
-        number % 7 == 0 ? String(repeating: "n", count: 1 + number % 256) + "\(number)" : "user-\(number)"
+        number % 7 == 0
+            ? String(repeating: "n", count: 1 + number % 256) + "\(number)" : "user-\(number)"
     }
 
     private static func append(_ name: String, to directory: inout NameDirectory) {
@@ -14,7 +15,7 @@ import Testing
 
     @Test func everyNameIsFoundAgain() {
         var directory = NameDirectory()
-        let names = (1 ... 40_000).map { String(Self.name($0).suffix(256)) }
+        let names = (1...40_000).map { String(Self.name($0).suffix(256)) }
         for name in names {
             #expect(directory.number(of: name) == nil)
             Self.append(name, to: &directory)
@@ -31,9 +32,9 @@ import Testing
 
     @Test func aCopyKeepsWhatItHad() {
         var directory = NameDirectory()
-        for number in 1 ... 5_000 { Self.append("a\(number)", to: &directory) }
+        for number in 1...5_000 { Self.append("a\(number)", to: &directory) }
         let copy = directory
-        for number in 1 ... 5_000 { Self.append("b\(number)", to: &directory) }
+        for number in 1...5_000 { Self.append("b\(number)", to: &directory) }
         #expect(copy.count == 5_000 && directory.count == 10_000)
         #expect(copy.number(of: "b1") == nil && directory.number(of: "b1") == 5_001)
         #expect(copy.number(of: "a5000") == 5_000 && directory.number(of: "a5000") == 5_000)

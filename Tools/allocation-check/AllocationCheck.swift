@@ -18,7 +18,7 @@ import ReconnectionRules
 @main enum AllocationCheck {
     /// The answers, LMDB's own pages, and what a table grows by now and then.
     static let allocationsAtMost: UInt64 = 16
-    static let users = (0 ..< 1_000).map { "user\(100_000_000_000 + $0)" }
+    static let users = (0..<1_000).map { "user\(100_000_000_000 + $0)" }
 
     static func main() {
         let parent = CommandLine.arguments.dropFirst().first ?? "/tmp"
@@ -61,7 +61,7 @@ import ReconnectionRules
         _ = core.perform(entering, at: now, by: .library)
         try core.commit(wallOffset: nil)
         var counts = (decided: [UInt64](), committed: [UInt64]())
-        for _ in 0 ..< 20 {
+        for _ in 0..<20 {
             now += 1_000
             let start = allocations_count()
             let reply = core.perform(reconnecting, at: now, by: .library)
