@@ -50,7 +50,9 @@ struct Redecision {
     }
 
     private mutating func decideNext(_ event: Event) throws {
-        if let fault = state.fault(of: event) { throw self.fault(event, fault) }
+        // By its address: otherwise the compiler copies the state for each look at it.
+        let reason = withUnsafeMutablePointer(to: &state) { $0.pointee.fault(of: event) }
+        if let reason { throw fault(event, reason) }
         if !Self.canBeDecided(event) {
             throw fault(event, "the action names nobody, or no project")
         }

@@ -40,7 +40,9 @@ package struct RecoveredView: Sendable {
         _ events: UnsafeBufferPointer<Event>, _ first: Position, _ names: inout NameWalk
     ) throws {
         for event in events {
-            if let fault = state.fault(of: event) { throw Self.fault(event, fault) }
+            // By its address: otherwise the compiler copies the state for each look at it.
+            let fault = withUnsafeMutablePointer(to: &state) { $0.pointee.fault(of: event) }
+            if let fault { throw Self.fault(event, fault) }
             if event.kind == .userNamed || event.kind == .projectNamed {
                 try bind(event, names.name(ofEventAt: Int(event.position - first)))
             }
