@@ -22,8 +22,14 @@ public final class LogFollower {
     public func poll(_ body: (NamedEvent) throws -> Void) throws {
         // From a snapshot, not from the log: a commit under way moves the log's mark some
         // milliseconds before a snapshot shows it, and would then never be news.
-        mark = try log.read { snapshot in snapshot.changeMark }
+        var head: Position = 0
+        (mark, head) = try log.read { snapshot in
+            (snapshot.changeMark, try snapshot.head().position)
+        }
+        // Nothing is told that a power cut could still take back.
+        try log.makeShownDurable()
         try log.forEachBatch(from: next) { batch in
+            if batch.firstPosition > head { return false }
             if batch.firstPosition > view.head.position { try view.fold(batch) }
             try batch.forEachEvent(from: next) { event, _ in
                 try body(

@@ -53,13 +53,18 @@ public final class EventLog: Sendable {
         do {
             var options = Environment.Options()
             options.isReadOnly = mode == .readOnly
+            // One barrier a commit; the second is `synchronise`: see docs/decisions/0017.
+            options.durability = .noMetaSync
             environment = try Environment(directory: directory, options: options)
             let isBlank = environment.lastTransactionId == 0
             if mode == .create, !isBlank {
                 throw LogError(
                     .foreign, "\(directory) holds a database already; name a new directory")
             }
-            if isBlank, mode != .readOnly { try Self.createTables(in: environment) }
+            if isBlank, mode != .readOnly {
+                try Self.createTables(in: environment)
+                try environment.sync()
+            }
             if isBlank, mode == .readOnly {
                 throw LogError(
                     .missing,
@@ -126,9 +131,35 @@ public final class EventLog: Sendable {
     /// one the caller must reopen the log to learn what is in it. Cost: one LMDB
     /// commit, two durability barriers.
     public func append(_ bytes: UnsafeRawBufferPointer, at first: Position) throws(LogError) {
+        try appendAhead(bytes, at: first)
+        try synchronise()
+    }
+
+    /// Appends a sealed batch with one barrier: what was appended before it is durable on return,
+    /// the batch itself once the next one was appended, or `synchronise` returned. Until then a
+    /// power cut may take it away again, and nothing else.
+    ///
+    /// Throws as `append`. Cost: one LMDB commit, one durability barrier.
+    package func appendAhead(
+        _ bytes: UnsafeRawBufferPointer, at first: Position
+    ) throws(LogError) {
         try rethrowing {
             do { try put(bytes, at: first) } catch let error as LMDBError { throw LogError(error) }
         }
+    }
+
+    /// Makes durable whatever was appended. Cost: one durability barrier.
+    package func synchronise() throws(LogError) {
+        do throws(LMDBError) { try environment.sync() } catch { throw LogError(error) }
+    }
+
+    /// Waits until what this process was shown of the log survives a power cut: the newest batch of
+    /// a log that another process appends to may not, yet. Nothing to do for the one that appends.
+    ///
+    /// Throws `storage` if the disk fails. Cost: one durability barrier if anything is pending.
+    package func makeShownDurable() throws(LogError) {
+        guard environment.isReadOnly else { return }
+        do throws(LMDBError) { try environment.waitForDisk() } catch { throw LogError(error) }
     }
 
     // MARK: - Reading

@@ -75,6 +75,8 @@ package struct LogScan {
         let plan = try log.read { (snapshot) in
             try Self.plan(snapshot, from: from, through: through, segmentByteCount)
         }
+        // What a scan tells of must not be taken back by a power cut.
+        try log.makeShownDurable()
         var report = ScanReport(foldSeconds: folds.map { _ in 0 })
         if !plan.segments.isEmpty {
             try withoutActuallyEscaping(progress ?? { _ in }) { progress in

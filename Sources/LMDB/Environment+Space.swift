@@ -2,6 +2,8 @@ import CLMDB
 
 #if canImport(Glibc)
 import Glibc
+#else
+import Darwin
 #endif
 
 extension Environment {
@@ -23,5 +25,21 @@ extension Environment {
         let start = max(size, used)
         _ = clmdb_fallocate(file, off_t(start), off_t(step / pageSizeBytes * pageSizeBytes))
         #endif
+    }
+
+    /// Waits until what the file holds now is on disk, also where this process only reads it: a
+    /// commit of another process can be seen before it is. A file system that nobody can write to
+    /// has nothing pending.
+    ///
+    /// - Throws: `.system`.
+    public func waitForDisk() throws(LMDBError) {
+        var file: Int32 = -1
+        try LMDBError.check(unsafe mdb_env_get_fd(handle, &file), "sync")
+        #if os(Linux)
+        let result = fdatasync(file)
+        #else
+        let result = fsync(file)
+        #endif
+        if result != 0, errno != EROFS, errno != EINVAL { throw .system(during: "sync") }
     }
 }

@@ -21,18 +21,29 @@ struct Commit: Sendable {
     var signOfLife: Microseconds?
     /// Called once the batch is durable.
     var checkpoint: (@Sendable () -> Void)?
+
+    /// Takes over what a commit without a batch wants done.
+    mutating func absorb(_ other: Commit) {
+        commandCount = other.commandCount
+        answers += other.answers
+        signOfLife = other.signOfLife ?? signOfLife
+    }
 }
 
-/// The thread that appends, waits for the disk, and answers, while the writer decides the
-/// next batch.
+/// The thread that appends, waits for the disk, and answers, while the writer decides the next
+/// batch.
 ///
-/// One commit is under way at a time and at most one more is queued, so whoever asks waits for at
-/// most two. After a failed commit nothing more is appended: everything is answered with the error.
+/// One commit is under way at a time and at most one more is queued. Appending has one barrier,
+/// which makes the commit before it durable: as long as another one is queued, answers go out one
+/// commit late and no second barrier is needed. With nothing queued a barrier of its own makes the
+/// newest durable. After a failed commit nothing more is appended: everything is answered with the
+/// error.
 final class Committer {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var queued: Commit?
-    private var isWorking = false
+    /// The writer has something and waits for the queue to be free.
+    private var isAwaited = false
     private var isEnding = false
     private var isOver = false
     private var firstFailure: LedgerError?
@@ -47,6 +58,8 @@ final class Committer {
     /// Tells the writer that the next commit can be handed over, or that one failed.
     private let wake: @Sendable () -> Void
     private var figures: LedgerMetrics
+    /// Appended, and durable with the next barrier. Belongs to the committer's thread.
+    private var unacknowledged: Commit?
 
     init(
         log: EventLog, durable: DurableHead, metrics: SharedMetrics, signOfLife: SignOfLife,
@@ -72,9 +85,13 @@ final class Committer {
 
     // MARK: - The writer's side
 
-    /// Whether `submit` would not wait, and the disk would not be idle for want of it either: the
-    /// batch at hand should grow while a commit is under way.
-    var isReady: Bool { locked { queued == nil && !isWorking } }
+    /// Whether `submit` would not wait. If it would, the writer is woken once it would not.
+    var isReady: Bool {
+        locked {
+            isAwaited = queued != nil
+            return queued == nil
+        }
+    }
 
     /// Why a commit failed, nil if none did.
     var failure: LedgerError? { locked { firstFailure } }
@@ -110,7 +127,10 @@ final class Committer {
 
     func start() {
         NativeThread.start { [self] in
-            while let commit = next() { work(commit) }
+            while let commit = next() {
+                append(commit)
+                if !hasQueued { acknowledge() }
+            }
             log = nil
             locked {
                 isOver = true
@@ -119,47 +139,73 @@ final class Committer {
         }
     }
 
+    private var hasQueued: Bool { locked { queued != nil } }
+
     private func next() -> Commit? {
-        locked {
+        let (commit, wasAwaited) = locked { () -> (Commit?, Bool) in
             while queued == nil, !isEnding { pthread_cond_wait(condition, mutex) }
-            let commit = queued
-            queued = nil
-            isWorking = commit != nil
-            pthread_cond_broadcast(condition)
-            return commit
-        }
-    }
-
-    private func work(_ commit: Commit) {
-        var failure = locked { firstFailure }
-        if failure == nil, let log, let batch = commit.batch {
-            do throws(LogError) {
-                try log.append(batch.sealedBytes, at: batch.firstPosition)
-                figures.count(batchOf: batch.eventCount, byteCount: batch.sealedBytes.count)
-            } catch {
-                let error = LedgerError.failed(error.message)
-                failure = error
-                // Before anybody is told, so that who asks again learns it.
-                ending.fail(error)
-                locked { firstFailure = error }
+            defer {
+                queued = nil
+                isAwaited = false
+                pthread_cond_broadcast(condition)
             }
+            return (queued, isAwaited)
         }
-        if failure == nil { publish(commit) }
-        // The writer decides on while the answers go out.
-        locked {
-            if let batch = commit.batch, failure == nil { spare.append(batch) }
-            isWorking = false
-        }
-        wake()
-        for answer in commit.answers { answer.give(failure) }
+        if wasAwaited { wake() }
+        return commit
     }
 
-    private func publish(_ commit: Commit) {
-        figures.commandCount = commit.commandCount
-        metrics.publish(figures)
-        if commit.batch != nil { durable.publish(commit.head) }
-        if let time = commit.signOfLife { signOfLife.write(time) }
-        commit.checkpoint?()
+    /// Appends a commit's batch, and acknowledges the commit before it, which that made durable.
+    private func append(_ commit: Commit) {
+        guard let batch = commit.batch else {
+            // Nothing of its own: it is answered with what it saw.
+            if unacknowledged == nil { return settle(commit) }
+            unacknowledged?.absorb(commit)
+            return
+        }
+        if failure == nil, let log {
+            do throws(LogError) {
+                try log.appendAhead(batch.sealedBytes, at: batch.firstPosition)
+                figures.count(batchOf: batch.eventCount, byteCount: batch.sealedBytes.count)
+                locked { spare.append(batch) }
+            } catch { fail(error) }
+        }
+        if let before = unacknowledged { settle(before) }
+        unacknowledged = commit
+    }
+
+    /// Makes the newest commit durable by a barrier of its own.
+    private func acknowledge() {
+        guard let newest = unacknowledged else { return }
+        unacknowledged = nil
+        if failure == nil, let log {
+            do throws(LogError) {
+                try log.synchronise()
+                figures.syncCount += 1
+            } catch { fail(error) }
+        }
+        settle(newest)
+    }
+
+    private func fail(_ error: LogError) {
+        let failure = LedgerError.failed(error.message)
+        // Before anybody is told, so that who asks again learns it.
+        ending.fail(failure)
+        locked { firstFailure = failure }
+        wake()
+    }
+
+    /// Publishes and answers a commit that is durable, or that failed.
+    private func settle(_ commit: Commit) {
+        let failure = failure
+        if failure == nil {
+            figures.commandCount = commit.commandCount
+            metrics.publish(figures)
+            if commit.batch != nil { durable.publish(commit.head) }
+            if let time = commit.signOfLife { signOfLife.write(time) }
+            commit.checkpoint?()
+        }
+        for answer in commit.answers { answer.give(failure) }
     }
 
     private func locked<Result>(_ body: () -> Result) -> Result {

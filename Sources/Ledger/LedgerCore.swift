@@ -235,7 +235,8 @@ public struct LedgerMetrics: Sendable, Equatable {
     public internal(set) var eventCount: UInt64 = 0
     /// Durable commits.
     public internal(set) var commitCount: UInt64 = 0
-    /// Waits for the disk that those commits took: two each.
+    /// Waits for the disk that those commits took: one each, and one more wherever no other commit
+    /// followed at once.
     public internal(set) var syncCount: UInt64 = 0
     /// Bytes of the batches committed.
     public internal(set) var byteCount: UInt64 = 0
@@ -246,7 +247,7 @@ public struct LedgerMetrics: Sendable, Equatable {
     mutating func count(batchOf count: Int, byteCount: Int) {
         eventCount += UInt64(count)
         commitCount += 1
-        syncCount += 2
+        syncCount += 1
         self.byteCount += UInt64(byteCount)
         batchEventCountMax = max(batchEventCountMax, UInt64(count))
         batchSizes[min(31, Int.bitWidth - 1 - count.leadingZeroBitCount)] += 1
