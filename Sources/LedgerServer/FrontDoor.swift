@@ -196,13 +196,27 @@ struct FrontDoor: Sendable {
         _ status: HTTPResponse.Status, _ body: [UInt8], to writer: consuming ResponseWriter,
         for wire: WireRequest
     ) async throws {
-        var head = HTTPResponse(status: status)
-        head.headerFields[.contentType] = ResponseEncoder.contentType
-        head.headerFields[.contentLength] = String(body.count)
-        head.headerFields[.date] = date.text(atSeconds: WallClock.nowSeconds)
+        let head = head(status, bodyByteCount: body.count)
         if wire.method == "HEAD" { return try await writer.writeResponse(head) }
         try await writer.write(
             response: head, body: ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
+    }
+
+    private func head(_ status: HTTPResponse.Status, bodyByteCount: Int) -> HTTPResponse {
+        var head = HTTPResponse(status: status)
+        head.headerFields[.contentType] = ResponseEncoder.contentType
+        head.headerFields[.contentLength] = String(bodyByteCount)
+        head.headerFields[.date] = date.text(atSeconds: WallClock.nowSeconds)
+        return head
+    }
+
+    /// The whole answer to a cloud API call.
+    func cloudAnswer(to request: WireRequest) async -> (head: HTTPResponse, body: ByteBuffer) {
+        let start = ContinuousClock.now
+        let id = RequestID()
+        let answer = await cloud.answer(request, id: id)
+        log(answer, id, since: start)
+        return (head(.ok, bodyByteCount: answer.body.count), ByteBuffer(bytes: answer.body))
     }
 
     /// One line a request. No user ids, no addresses, nothing the caller chose freely.

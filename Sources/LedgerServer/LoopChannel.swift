@@ -12,9 +12,18 @@ struct LoopChannel: ServerChildChannel {
     typealias Value = HTTP1Channel.Value
 
     let http: HTTP1Channel
+    let door: FrontDoor
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        http.setup(channel: channel, logger: logger)
+        let door = door
+        return http.setup(channel: channel, logger: logger).flatMapThrowing { value in
+            let pipeline = channel.pipeline.syncOperations
+            let counting = try pipeline.handler(type: HTTPConnectionStateHandler.self)
+            try pipeline.addHandler(
+                CloudCallHandler(door: door, loop: channel.eventLoop),
+                position: .after(counting))
+            return value
+        }
     }
 
     func handle(value: Value, logger: Logger) async {

@@ -30,6 +30,7 @@ final class Connection {
         port: Int, receiveBufferByteCount: Int? = nil, _ body: (Connection) async throws -> Result
     ) async throws -> Result {
         var bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .channelOption(.allowRemoteHalfClosure, value: true)
         if let count = receiveBufferByteCount {
             bootstrap = bootstrap.channelOption(
                 .socketOption(.so_rcvbuf), value: SocketOptionValue(count))
@@ -38,7 +39,8 @@ final class Connection {
             .connect(host: "127.0.0.1", port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
-                        wrappingChannelSynchronously: channel)
+                        wrappingChannelSynchronously: channel,
+                        configuration: .init(isOutboundHalfClosureEnabled: true))
                 }
             }
         return try await channel.executeThenClose { inbound, outbound in
@@ -53,6 +55,9 @@ final class Connection {
     func send(bytes: [UInt8]) async throws {
         try await outbound.write(ByteBuffer(bytes: bytes))
     }
+
+    /// Closes the sending half.
+    func finishSending() { outbound.finish() }
 
     /// Sends from another task while this one reads.
     var sender: Sender { Sender(outbound: outbound) }
