@@ -18,10 +18,12 @@ let package = Package(
     platforms: [.macOS(.v26)],
     products: [
         .library(name: "Ledger", targets: ["Ledger"]),
+        .library(name: "EventLog", targets: ["EventLog"]),
         .library(name: "ReconnectionRules", targets: ["ReconnectionRules"]),
         .executable(name: "holdfast", targets: ["holdfast"]),
     ],
     dependencies: [
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
@@ -56,6 +58,14 @@ let package = Package(
         .target(
             name: "Audit", dependencies: ["Ledger", "EventLog", "ReconnectionRules", crypto],
             swiftSettings: strict),
+        // Reconnect storms and what they measure.
+        .target(
+            name: "Storm",
+            dependencies: [
+                "EventLog", "JSON", "Ledger", "ReconnectionRules",
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: strict),
         // The vendor's wire: signatures, actions, error codes. Knows no engine.
         .target(name: "CloudAPI", dependencies: ["JSON", crypto], swiftSettings: strict),
         // HTTP over Hummingbird.
@@ -76,7 +86,7 @@ let package = Package(
             name: "holdfast",
             dependencies: [
                 "Audit", "CloudAPI", "EventLog", "JSON", "Ledger", "LedgerServer",
-                "ReconnectionRules", logging,
+                "ReconnectionRules", "Storm", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -108,6 +118,12 @@ let package = Package(
             swiftSettings: strict),
         // Counts and fails system calls beneath LMDB.
         .target(name: "CFaults", path: "Tests/Support/CFaults"),
+        // Counts what a thread asks of the allocator; and the check that looks at the count.
+        .target(name: "CAllocations", path: "Tests/Support/CAllocations"),
+        .executableTarget(
+            name: "allocation-check",
+            dependencies: ["CAllocations", "Ledger", "ReconnectionRules"],
+            path: "Tools/allocation-check", swiftSettings: strict),
         .testTarget(
             name: "EventLogTests",
             dependencies: ["EventLog", "LMDB", "LogForge", "ReconnectionRules", crypto],
@@ -116,7 +132,7 @@ let package = Package(
             name: "LedgerTests",
             dependencies: [
                 "Audit", "CFaults", "EventLog", "LMDB", "Ledger", "LedgerModel",
-                "ReconnectionRules",
+                "LogForge", "ReconnectionRules",
             ],
             swiftSettings: strict),
         .testTarget(

@@ -65,7 +65,7 @@ public struct TraceImporter {
             rowCount = UInt64(number)
             if number % Self.rowCountPerBatch == 0 || core.isBatchFull {
                 try commit(core, rowCount)
-                core.checkpointIfDue()
+                core.writeCheckpointIfDue()
                 progress?(byteOffset, trace.byteCount)
             }
         }

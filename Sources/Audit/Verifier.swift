@@ -2,169 +2,115 @@ public import EventLog
 public import Ledger
 public import ReconnectionRules
 
-/// What a verification found sound.
+/// What a verification found sound, and what it took.
 public struct VerifyReport: Sendable, Equatable {
     public var eventCount: UInt64
     public var batchCount: UInt64
     public var head: LogHead
-    /// Digest of the state that the recorded actions lead to.
+    /// Digest of the state that the recorded actions lead to; zeros if the rules were left out.
     public var stateDigest: Digest32
     /// Pages of the log file in use.
     public var pageCount: Int
+    public var times: VerifyTimes
+
+    /// Whether every recorded action was decided again.
+    public var hasRules: Bool { times.rules != nil }
+}
+
+/// How long a verification took, and each of its parts. The parts run beside each other: theirs are
+/// seconds of one core, and together they can be more than the whole.
+public struct VerifyTimes: Sendable, Equatable {
+    /// From the first event to the last, by the clock on the wall.
+    public var wall: Double
+    /// The file's pages, before everything else, by the clock on the wall.
+    public var pages: Double
+    /// Hashes, links, check words, times and names.
+    public var chain: Double
+    /// Back-pointers, long jumps, numbers, names bound once.
+    public var pointers: Double
+    /// Every action decided again, nil if left out.
+    public var rules: Double?
+
+    /// Events a second, 0 where nothing was measured.
+    public static func rate(_ eventCount: UInt64, _ seconds: Double) -> Double {
+        seconds > 0 ? Double(eventCount) / seconds : 0
+    }
 }
 
 /// Checks everything a log claims: the file's pages, every batch's hash and link, every event's
 /// form, its back-pointers, and that it is what the rules decide.
 public enum Verifier {
-    /// Verifies the ledger in a data directory, beside a running server or without one.
+    /// Verifies the ledger in a data directory, beside a running server or without one: what the
+    /// log held when the verification began.
     ///
-    /// `progress` hears the position reached and the head's. Throws at the first fault, with its
-    /// position. Cost: one pass over the log; memory for one state.
+    /// `progress` hears the position reached and the head's, from any thread, one call at a time.
+    /// Throws the fault at the lowest position. Cost: one pass over the log on all cores, or on
+    /// `threads` of them; memory for one state and 32 bytes a user more.
     public static func verify(
-        _ directory: DataDirectory, progress: ((Position, Position) -> Void)? = nil
+        _ directory: DataDirectory, threads: Int? = nil,
+        progress: ((Position, Position) -> Void)? = nil
+    ) throws -> VerifyReport {
+        try verify(directory, Plan(threads: threads), progress)
+    }
+
+    /// Verifies everything but the rules: pages, hashes, links, check words, times, names and
+    /// back-pointers. What passes was written by Holdfast and not changed since, or forged by
+    /// somebody who recomputed every hash and pointer: only the rules tell, and the head's hash.
+    public static func verifyChain(
+        _ directory: DataDirectory, threads: Int? = nil,
+        progress: ((Position, Position) -> Void)? = nil
+    ) throws -> VerifyReport {
+        try verify(directory, Plan(threads: threads, hasRules: false), progress)
+    }
+
+    /// How a verification goes about it.
+    package struct Plan {
+        package var threads: Int?
+        package var hasRules = true
+        package var segmentByteCount = LogScan.segmentByteCount
+
+        package init(
+            threads: Int? = nil, hasRules: Bool = true,
+            segmentByteCount: Int = LogScan.segmentByteCount
+        ) {
+            self.threads = threads
+            self.hasRules = hasRules
+            self.segmentByteCount = segmentByteCount
+        }
+    }
+
+    package static func verify(
+        _ directory: DataDirectory, _ plan: Plan, _ progress: ((Position, Position) -> Void)? = nil
     ) throws -> VerifyReport {
         try directory.requireLedger()
+        let clock = Stopwatch()
         let pageCount = try EventLog.checkPages(directory: directory.log)
-        let log = try EventLog(directory: directory.log, mode: .readOnly)
-        let goal = try log.head().position
-        var redecision = Redecision()
-        var batchCount: UInt64 = 0
-        var head = LogHead.empty
-        try log.forEachBatch { batch in
-            var times: (first: Microseconds, last: Microseconds)?
-            try batch.forEachEvent { event, name in
-                try redecision.check(event, name: name.map { Array($0) })
-                times = (times?.first ?? event.time, event.time)
-            }
-            guard let times, batch.times == times.first ... times.last else {
-                throw LogError(
-                    .corrupt(position: batch.firstPosition),
-                    "position \(batch.firstPosition): the batch's header says other times than its "
-                        + "events")
-            }
-            batchCount += 1
-            head = LogHead(
-                position: batch.lastPosition, time: batch.times.upperBound, hash: batch.hash)
-            progress?(batch.lastPosition, goal)
-            return true
-        }
-        try redecision.finish()
+        let pageSeconds = clock.seconds
+        let log = try EventLog(toVerify: directory.log)
+        let goal = try log.uncheckedEnd().position
+        let rules = plan.hasRules ? RulesFold() : nil
+        let trail = TrailFold()
+        let folds: [any BatchFold] = [trail] + (rules.map { [$0] } ?? [])
+        let wall = Stopwatch()
+        let scan = try LogScan(
+            log, through: goal, threads: plan.threads, segmentByteCount: plan.segmentByteCount
+        ).run(folds) { progress?($0, goal) }
+        let times = VerifyTimes(
+            wall: wall.seconds, pages: pageSeconds, chain: scan.checkSeconds,
+            pointers: scan.foldSeconds[0], rules: rules.map { _ in scan.foldSeconds[1] })
         return VerifyReport(
-            eventCount: head.position, batchCount: batchCount, head: head,
-            stateDigest: StateDigest.of(redecision.state), pageCount: pageCount)
+            eventCount: scan.head.position, batchCount: scan.batchCount, head: scan.head,
+            stateDigest: rules.map { StateDigest.of($0.state) } ?? .zero, pageCount: pageCount,
+            times: times)
     }
 }
 
-/// Decides every recorded input again and compares what comes out with what is recorded.
-struct Redecision {
-    private(set) var state = State()
-    /// Events the rules decided that the log has to show next.
-    private var expected: [Event] = []
-    private var expectedIndex = 0
-    private var userNames: Set<[UInt8]> = []
-    private var projectNames: Set<[UInt8]> = []
+/// Seconds since it was made.
+struct Stopwatch {
+    private let start = ContinuousClock.now
 
-    mutating func check(_ event: Event, name: [UInt8]?) throws {
-        if expectedIndex == expected.count { try decideNext(event) }
-        let decided = expected[expectedIndex]
-        expectedIndex += 1
-        guard decided == event else {
-            throw fault(event, "the rules decide \(Self.difference(decided, event))")
-        }
-        try checkName(of: event, name)
-    }
-
-    /// Nothing may be owed at the end: a batch holds a command's events whole.
-    func finish() throws {
-        guard expectedIndex == expected.count else {
-            throw LogError(
-                .corrupt(position: expected[expectedIndex].position),
-                "the log ends in the middle of an action: position "
-                    + "\(expected[expectedIndex].position) is missing")
-        }
-    }
-
-    private mutating func decideNext(_ event: Event) throws {
-        if let fault = state.fault(of: event) { throw self.fault(event, fault) }
-        if !Self.canBeDecided(event) {
-            throw fault(event, "the action names nobody, or no project")
-        }
-        expected.removeAll(keepingCapacity: true)
-        expectedIndex = 0
-        // What an opening moves back must not be settled before it. One deadline at a time: a batch
-        // may end between two, and so may the log.
-        if event.kind != .opened { settleNext(at: event.time) }
-        if expected.isEmpty, let command = event.command {
-            let caller = Caller(rawValue: event.caller)
-            state.perform(command, at: event.time, by: caller) { expected.append($0) }
-        }
-        if expected.isEmpty {
-            throw fault(event, "nothing was due and nothing was asked, yet something happened")
-        }
-    }
-
-    private mutating func settleNext(at time: Microseconds) {
-        state.settle(at: time, limit: 1) { expected.append($0) }
-    }
-
-    /// Whether the rules take the input at all: they trap on what the edge never lets through.
-    private static func canBeDecided(_ event: Event) -> Bool {
-        switch event.kind {
-        case .applied: event.user != 0 && event.inputProject != 0
-        case .sessionCreated, .disconnected, .destroyed: event.user != 0
-        case .repossessed: event.user != 0 || !event.isAction
-        case .opened, .projectNamed, .projectModified, .userNamed, .recovered, .withdrawn,
-            .restored:
-            true
-        }
-    }
-
-    private mutating func checkName(of event: Event, _ name: [UInt8]?) throws {
-        guard event.kind == .userNamed || event.kind == .projectNamed else {
-            if name != nil { throw fault(event, "the event carries a name and binds none") }
-            return
-        }
-        guard let name, !name.isEmpty else { throw fault(event, "no name is bound") }
-        let isNew =
-            event.kind == .userNamed
-            ? userNames.insert(name).inserted : projectNames.insert(name).inserted
-        if !isNew { throw fault(event, "the name is bound twice") }
-    }
-
-    private func fault(_ event: Event, _ what: String) -> LogError {
-        LogError(
-            .corrupt(position: event.position),
-            "position \(event.position) (\(event.kind.name) \(event.outcome.name)): \(what)")
-    }
-
-    /// The first field that differs, in words.
-    private static func difference(_ decided: Event, _ recorded: Event) -> String {
-        if decided.kind != recorded.kind || decided.outcome != recorded.outcome {
-            return "\(decided.kind.name) \(decided.outcome.name) at \(Timestamp.text(decided.time))"
-        }
-        let fields: [(String, Int64, Int64)] = [
-            ("time", decided.time, recorded.time),
-            ("user", Int64(decided.user), Int64(recorded.user)),
-            ("project", Int64(decided.project), Int64(recorded.project)),
-            ("concurrency", Int64(decided.concurrency), Int64(recorded.concurrency)),
-            ("state", Int64(decided.state.rawValue), Int64(recorded.state.rawValue)),
-            ("deadline", decided.deadline, recorded.deadline),
-            ("session", Int64(bitPattern: decided.session), Int64(bitPattern: recorded.session)),
-            (
-                "the user's previous event", Int64(bitPattern: decided.previousOfUser),
-                Int64(bitPattern: recorded.previousOfUser)
-            ),
-            (
-                "the concurrency's previous event",
-                Int64(bitPattern: decided.previousOfConcurrency),
-                Int64(bitPattern: recorded.previousOfConcurrency)
-            ),
-            ("jump", Int64(bitPattern: decided.jump), Int64(bitPattern: recorded.jump)),
-            ("caller", Int64(decided.caller), Int64(recorded.caller)),
-        ]
-        for (name, decided, recorded) in fields where decided != recorded {
-            return "\(name) \(decided), the log says \(recorded)"
-        }
-        return "another event"
+    var seconds: Double {
+        let (seconds, attoseconds) = (ContinuousClock.now - start).components
+        return Double(seconds) + Double(attoseconds) / 1e18
     }
 }

@@ -32,25 +32,31 @@ public struct LogHead: Equatable, Sendable {
     }
 }
 
-/// Gathers events into the bytes of one batch. One builder is used over and over: its buffer is
-/// kept.
-public struct BatchBuilder {
-    private var bytes: [UInt8] = []
+/// Gathers events into the bytes of one batch. Used over and over: its memory is kept.
+///
+/// Gathering needs the position before the batch alone, not the hash: one thread can gather the
+/// next batch while another seals and writes the last. A builder belongs to one thread at a time.
+public final class BatchBuilder {
+    private var buffer: UnsafeMutableRawPointer
+    private var capacity: Int
     private var texts: [UInt8] = []
-    private var previous: LogHead
     private var firstTime: Microseconds = 0
     private var lastTime: Microseconds = 0
-
-    private static let emptyRecord = [UInt8](repeating: 0, count: LogFormat.recordByteCount)
+    private var previousPosition: Position
+    /// Bytes of the sealed batch, 0 while it is gathered.
+    private var sealedByteCount = 0
 
     /// Events gathered so far.
     public private(set) var eventCount = 0
 
-    /// Starts behind `head`.
-    public init(after head: LogHead) {
-        previous = head
-        clear()
+    /// Starts behind a position.
+    public init(after position: Position) {
+        capacity = 1 << 16
+        buffer = .allocate(byteCount: capacity, alignment: 64)
+        previousPosition = position
     }
+
+    deinit { buffer.deallocate() }
 
     public var isEmpty: Bool { eventCount == 0 }
 
@@ -60,95 +66,120 @@ public struct BatchBuilder {
             || texts.count >= LogFormat.batchTextByteCountMax
     }
 
+    /// Events that still fit before the batch is full.
+    public var roomForEvents: Int { max(0, LogFormat.batchEventCountMax - eventCount) }
+
+    /// Position of the first event.
+    public var firstPosition: Position { previousPosition + 1 }
+
     /// Position the next event must have.
-    public var nextPosition: Position { previous.position + Position(eventCount) + 1 }
+    public var nextPosition: Position { previousPosition + Position(eventCount) + 1 }
+
+    /// Drops what was gathered and starts anew behind a position.
+    public func begin(after position: Position) {
+        previousPosition = position
+        eventCount = 0
+        sealedByteCount = 0
+        texts.removeAll(keepingCapacity: true)
+    }
 
     /// Adds an event, with the name it binds if it binds one. Traps on a position out of order.
-    public mutating func append(_ event: Event, name: [UInt8]? = nil) {
+    /// Cost: the encoding of 80 bytes; no allocation but the buffer's growth.
+    public func append(_ event: Event, name: UnsafeRawBufferPointer? = nil) {
         precondition(event.position == nextPosition, "events are appended in order")
         if eventCount == 0 { firstTime = event.time }
         precondition(eventCount == 0 || event.time >= lastTime, "ledger time does not run backward")
         lastTime = event.time
-        let offset = bytes.count
-        bytes.append(contentsOf: Self.emptyRecord)
-        bytes.withUnsafeMutableBytes { EventCodec.encode(event, at: $0.baseAddress! + offset) }
+        let offset = LogFormat.headerByteCount + eventCount * LogFormat.recordByteCount
+        if offset + LogFormat.recordByteCount > capacity {
+            grow(to: offset + LogFormat.recordByteCount, keeping: offset)
+        }
+        EventCodec.encode(event, at: buffer + offset)
         if let name { appendText(name) }
         eventCount += 1
     }
 
-    private mutating func appendText(_ name: [UInt8]) {
+    private func appendText(_ name: UnsafeRawBufferPointer) {
         precondition(name.count <= LogFormat.nameByteCountMax, "a name is at most 256 bytes")
         withUnsafeBytes(of: UInt32(eventCount).littleEndian) { texts.append(contentsOf: $0) }
         withUnsafeBytes(of: UInt16(name.count).littleEndian) { texts.append(contentsOf: $0) }
         texts.append(contentsOf: name)
     }
 
-    /// Completes the batch, hands its bytes to `body`, and starts the next one behind it. Should
-    /// `body` throw, the builder must not be used any further: the log decides what is true.
+    @inline(never)
+    private func grow(to byteCount: Int, keeping used: Int) {
+        let newCapacity = max(2 * capacity, byteCount)
+        let newBuffer = UnsafeMutableRawPointer.allocate(byteCount: newCapacity, alignment: 64)
+        newBuffer.copyMemory(from: buffer, byteCount: used)
+        buffer.deallocate()
+        buffer = newBuffer
+        capacity = newCapacity
+    }
+
+    /// Completes the batch as the continuation of `previous`: texts, origin, header, hash.
     ///
     /// - Parameter wallOffset: wall clock minus ledger time, in microseconds; nil where no clock of
     ///   today may enter (a trace plays in its own time).
-    /// - Returns: the head once the batch is durable.
-    public mutating func seal<Failure: Error>(
-        wallOffset: Microseconds?, origin: BatchOrigin?,
-        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
-    ) throws(Failure) -> LogHead {
+    /// - Returns: the head once the batch is durable. Cost: one SHA-256 over the batch.
+    public func seal(
+        after previous: LogHead, wallOffset: Microseconds?, origin: BatchOrigin?
+    ) -> LogHead {
         precondition(eventCount > 0, "a batch has at least one event")
-        let textByteCount = texts.count
-        bytes.append(contentsOf: texts)
+        precondition(previous.position == previousPosition, "a batch continues the one before it")
+        var end = LogFormat.headerByteCount + eventCount * LogFormat.recordByteCount
+        let originByteCount = origin == nil ? 0 : LogFormat.originByteCount
+        let byteCount = end + texts.count + originByteCount + LogFormat.hashByteCount
+        if byteCount > capacity { grow(to: byteCount, keeping: end) }
+        texts.withUnsafeBytes { texts in
+            if let start = texts.baseAddress {
+                (buffer + end).copyMemory(from: start, byteCount: texts.count)
+            }
+        }
+        end += texts.count
         if let origin {
-            bytes.append(contentsOf: origin.source.bytes)
-            withUnsafeBytes(of: origin.rowCount.littleEndian) { bytes.append(contentsOf: $0) }
+            origin.source.store(at: buffer + end)
+            buffer.storeBytes(
+                of: origin.rowCount.littleEndian, toByteOffset: end + LogFormat.hashByteCount,
+                as: UInt64.self)
+            end += originByteCount
         }
-        writeHeader(
-            textByteCount: textByteCount, hasOrigin: origin != nil, wallOffset: wallOffset)
-        let hash = bytes.withUnsafeBytes { buffer in
-            var hasher = SHA256()
-            hasher.update(bufferPointer: buffer)
-            return hasher.finalize().withUnsafeBytes { Digest32(loadingFrom: $0) }
-        }
-        bytes.append(contentsOf: hash.bytes)
-        let head = LogHead(
-            position: previous.position + Position(eventCount), time: lastTime, hash: hash)
-        let result: Result<Void, Failure> = bytes.withUnsafeBytes { buffer in
-            do throws(Failure) { return .success(try body(buffer)) } catch {
-                return .failure(error)
-            }
-        }
-        try result.get()
-        previous = head
-        clear()
-        return head
+        writeHeader(previous, originByteCount: originByteCount, wallOffset: wallOffset)
+        var hasher = SHA256()
+        hasher.update(bufferPointer: UnsafeRawBufferPointer(start: buffer, count: end))
+        let hash = hasher.finalize().withUnsafeBytes { Digest32(loadingFrom: $0) }
+        hash.store(at: buffer + end)
+        sealedByteCount = byteCount
+        return LogHead(
+            position: previousPosition + Position(eventCount), time: lastTime, hash: hash)
     }
 
-    private mutating func clear() {
-        bytes.removeAll(keepingCapacity: true)
-        bytes.append(contentsOf: repeatElement(0, count: LogFormat.headerByteCount))
-        texts.removeAll(keepingCapacity: true)
-        eventCount = 0
+    /// The sealed batch, valid until `begin`. Traps if it is not sealed.
+    public var sealedBytes: UnsafeRawBufferPointer {
+        precondition(sealedByteCount > 0, "the batch is not sealed")
+        return UnsafeRawBufferPointer(start: buffer, count: sealedByteCount)
     }
 
-    private mutating func writeHeader(
-        textByteCount: Int, hasOrigin: Bool, wallOffset: Microseconds?
+    private func writeHeader(
+        _ previous: LogHead, originByteCount: Int, wallOffset: Microseconds?
     ) {
-        let first = previous.position + 1
-        bytes.withUnsafeMutableBytes { buffer in
-            func store<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value, _ offset: Int) {
-                buffer.storeBytes(of: value.littleEndian, toByteOffset: offset, as: Value.self)
-            }
-            store(LogFormat.batchMagic, 0)
-            store(LogFormat.version, 4)
-            store(UInt16(LogFormat.headerByteCount), 6)
-            store(first, 8)
-            store(UInt32(eventCount), 16)
-            store(UInt32(LogFormat.recordByteCount), 20)
-            store(UInt32(textByteCount), 24)
-            store(UInt32(hasOrigin ? LogFormat.originByteCount : 0), 28)
-            store(firstTime, 32)
-            store(lastTime, 40)
-            store(wallOffset ?? .min, 48)
-            store(UInt64(0), 56)
-            previous.hash.store(at: buffer.baseAddress! + 64)
+        func store<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value, _ offset: Int) {
+            buffer.storeBytes(of: value.littleEndian, toByteOffset: offset, as: Value.self)
         }
+        store(LogFormat.batchMagic, 0)
+        store(LogFormat.version, 4)
+        store(UInt16(LogFormat.headerByteCount), 6)
+        store(firstPosition, 8)
+        store(UInt32(eventCount), 16)
+        store(UInt32(LogFormat.recordByteCount), 20)
+        store(UInt32(texts.count), 24)
+        store(UInt32(originByteCount), 28)
+        store(firstTime, 32)
+        store(lastTime, 40)
+        store(wallOffset ?? .min, 48)
+        store(UInt64(0), 56)
+        previous.hash.store(at: buffer + 64)
     }
 }
+
+/// Handed from the thread that gathers to the thread that seals; never used by both.
+extension BatchBuilder: @unchecked Sendable {}

@@ -112,7 +112,7 @@ public struct BatchView: ~Copyable {
         from position: Position = 0,
         _ body: (Event, UnsafeRawBufferPointer?) throws -> Void
     ) throws {
-        var text = TextCursor(bytes: textBytes)
+        var text = names
         for index in 0 ..< eventCount {
             let event = try event(at: firstPosition + Position(index))
             let name = text.name(ofEventAt: index)
@@ -127,7 +127,7 @@ public struct BatchView: ~Copyable {
     /// The name the event at that position binds, nil if it binds none. Cost: a walk over the
     /// batch's names.
     public func name(at position: Position) -> [UInt8]? {
-        var text = TextCursor(bytes: textBytes)
+        var text = names
         let target = Int(position - firstPosition)
         while let index = text.nextIndex, index <= target {
             let name = text.name(ofEventAt: index)
@@ -136,6 +136,13 @@ public struct BatchView: ~Copyable {
         }
         return nil
     }
+
+    // MARK: - Inside the log's own walks
+
+    /// The names the batch binds, from the first on.
+    package var names: NameWalk { NameWalk(bytes: textBytes) }
+
+    var firstRecord: UnsafeRawPointer { bytes.baseAddress! + LogFormat.headerByteCount }
 
     // MARK: - Private
 
@@ -169,10 +176,10 @@ public struct BatchView: ~Copyable {
 }
 
 /// Walks the names of a batch: entries of event index (4 bytes), length (2 bytes), UTF-8 bytes.
-private struct TextCursor {
+package struct NameWalk {
     let bytes: UnsafeRawBufferPointer
-    var offset = 0
-    var isDamaged = false
+    private(set) var offset = 0
+    private(set) var isDamaged = false
 
     init(bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
@@ -184,7 +191,9 @@ private struct TextCursor {
             UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
     }
 
-    mutating func name(ofEventAt index: Int) -> UnsafeRawBufferPointer? {
+    /// The name that the event at `index` of the batch binds, nil if it binds none. To be asked
+    /// from the first event on; an index may be left out only if its event binds no name.
+    package mutating func name(ofEventAt index: Int) -> UnsafeRawBufferPointer? {
         guard offset < bytes.count else { return nil }
         guard let next = nextIndex, next >= index else {
             isDamaged = true

@@ -28,17 +28,43 @@ enum EventCodec {
 
     /// Reads the record back, nil if the check word or a numbered value is not right.
     static func decode(_ pointer: UnsafeRawPointer, position: Position) -> Event? {
-        let stored: UInt32 = load(pointer, at: 4)
-        guard stored == check(of: pointer, position: position),
-            let kind = Event.Kind(rawValue: load(pointer, at: 0)),
-            let outcome = Event.Outcome(rawValue: load(pointer, at: 1)),
-            let state = ConcurrencyState(rawValue: load(pointer, at: 2))
-        else { return nil }
+        isSound(pointer, position: position) ? decodeTrusted(pointer, position: position) : nil
+    }
+
+    static let timeOffset = 24
+
+    /// Whether the event of the record gives a number to a name.
+    @inline(__always)
+    static func bindsName(_ pointer: UnsafeRawPointer) -> Bool {
+        let kind: UInt8 = load(pointer, at: 0)
+        return kind == Event.Kind.userNamed.rawValue || kind == Event.Kind.projectNamed.rawValue
+    }
+
+    /// Whether the record is one that was written at that position: its check word is right and
+    /// every numbered value is known. Records do not depend on each other, so that a processor
+    /// checks several at once.
+    @inline(__always)
+    static func isSound(_ pointer: UnsafeRawPointer, position: Position) -> Bool {
+        let head: UInt64 = load(pointer, at: 0)
+        let stored = UInt32(truncatingIfNeeded: head >> 32)
+        let kind = UInt8(truncatingIfNeeded: head)
+        let outcome = UInt8(truncatingIfNeeded: head >> 8)
+        let state = UInt8(truncatingIfNeeded: head >> 16)
+        let flags = UInt8(truncatingIfNeeded: head >> 24)
+        return stored == check(of: pointer, position: position)
+            && NumberedValues.kinds.contains(kind) && NumberedValues.outcomes.contains(outcome)
+            && NumberedValues.states.contains(state) && flags & ~3 == 0
+    }
+
+    /// Reads a record that `isSound`. Traps on a numbered value that is not known.
+    @inline(__always)
+    static func decodeTrusted(_ pointer: UnsafeRawPointer, position: Position) -> Event {
         let flags: UInt8 = load(pointer, at: 3)
-        guard flags & ~3 == 0 else { return nil }
         var event = Event(
-            position: position, time: load(pointer, at: 24), kind: kind, outcome: outcome)
-        event.state = state
+            position: position, time: load(pointer, at: 24),
+            kind: Event.Kind(rawValue: load(pointer, at: 0))!,
+            outcome: Event.Outcome(rawValue: load(pointer, at: 1))!)
+        event.state = ConcurrencyState(rawValue: load(pointer, at: 2))!
         event.namesSession = flags & 1 != 0
         event.flag = flags & 2 != 0
         event.caller = load(pointer, at: 8)
@@ -56,6 +82,7 @@ enum EventCodec {
     }
 
     /// Folds the ten words with the position as seed, the check word itself taken as zero.
+    @inline(__always)
     private static func check(of pointer: UnsafeRawPointer, position: Position) -> UInt32 {
         var folded = CheckWord.start(seed: position)
         for index in 0 ..< 10 {
@@ -72,9 +99,17 @@ enum EventCodec {
         pointer.storeBytes(of: value.littleEndian, toByteOffset: offset, as: Value.self)
     }
 
-    private static func load<Value: FixedWidthInteger & BitwiseCopyable>(
+    @inline(__always)
+    static func load<Value: FixedWidthInteger & BitwiseCopyable>(
         _ pointer: UnsafeRawPointer, at offset: Int
     ) -> Value {
         Value(littleEndian: pointer.loadUnaligned(fromByteOffset: offset, as: Value.self))
     }
+}
+
+/// The numbers in use. Without gaps, so that a range says which there are: a test holds it to that.
+enum NumberedValues {
+    static let kinds: ClosedRange<UInt8> = 1 ... 12
+    static let outcomes: ClosedRange<UInt8> = 1 ... 18
+    static let states: ClosedRange<UInt8> = 0 ... 6
 }

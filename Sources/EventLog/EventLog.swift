@@ -35,11 +35,22 @@ public final class EventLog: Sendable {
     /// Cost: the structure of every page in use is checked first, one read for each tree page and
     /// each batch, not for the batches' content; the newest batch is hashed. Throws `missing`,
     /// `foreign`, `newerFormat`, `corrupt` or `storage`.
-    public init(directory: String, mode: Mode) throws(LogError) {
+    public convenience init(directory: String, mode: Mode) throws(LogError) {
+        // LMDB trusts its pages: damage must be found before it trips over it.
+        if mode != .create { _ = try Self.checkPages(directory: directory) }
+        try self.init(unchecked: directory, mode)
+        _ = try head()
+    }
+
+    /// Opens a log to read every batch of it, the newest no sooner than the others: a verification
+    /// names the lowest position at fault. Call `checkPages` before.
+    package convenience init(toVerify directory: String) throws(LogError) {
+        try self.init(unchecked: directory, .readOnly)
+    }
+
+    private init(unchecked directory: String, _ mode: Mode) throws(LogError) {
         self.directory = directory
         do {
-            // LMDB trusts its pages: damage must be found before it trips over it.
-            if mode != .create { _ = try Self.checkPages(directory: directory) }
             var options = Environment.Options()
             options.isReadOnly = mode == .readOnly
             environment = try Environment(directory: directory, options: options)
@@ -77,7 +88,6 @@ public final class EventLog: Sendable {
         } catch {
             throw LogError(.foreign, "\(error)")
         }
-        _ = try head()
     }
 
     // MARK: - Appending
@@ -92,6 +102,7 @@ public final class EventLog: Sendable {
                 "a batch for position \(first) does not continue the log, which ends at "
                     + "\(last): another process appended to it")
         }
+        environment.reserveFileSpace(ahead: 2 * bytes.count)
         let span = unsafe RawSpan(_unsafeBytes: bytes)
         try transaction.put(span, forKey: first, in: batches, mode: .append)
         try transaction.commit()
@@ -132,6 +143,11 @@ public final class EventLog: Sendable {
     /// What the log ends with. Hashes the newest batch.
     public func head() throws(LogError) -> LogHead {
         try rethrowing { try read { (snapshot) in try snapshot.head() } }
+    }
+
+    /// What the newest batch's header and trailer say, its hash not checked.
+    package func uncheckedEnd() throws(LogError) -> LogHead {
+        try rethrowing { try read { (snapshot) in try snapshot.end(atOrBefore: .max) } }
     }
 
     /// One event by its position, nil past the end. Cost: one descent of the tree.

@@ -30,6 +30,32 @@ public struct LogSnapshot: ~Copyable {
         return head
     }
 
+    /// What the log says it ends with, up to the batch that holds `position`; its hash is not
+    /// checked.
+    func end(atOrBefore position: Position) throws -> LogHead {
+        var head = LogHead.empty
+        do {
+            var cursor = try transaction.cursor(in: batches)
+            guard try cursor.seek(atOrBefore: position) else { return head }
+            let key = try Self.position(of: cursor.keyUInt64)
+            try cursor.value.withUnsafeBytes { bytes in
+                let batch = try BatchView(bytes, key: key)
+                head = LogHead(
+                    position: batch.lastPosition, time: batch.times.upperBound, hash: batch.hash)
+            }
+        } catch let error as LMDBError { throw LogError(error) }
+        return head
+    }
+
+    /// Makes many single reads cheaper than one by one: they share a cursor, and those that fall
+    /// into one batch share its lookup. Cost: one allocation.
+    @_lifetime(borrow self)
+    public borrowing func reader() throws -> EventReader {
+        do { return try EventReader(transaction.cursor(in: batches)) } catch {
+            throw LogError(error)
+        }
+    }
+
     /// One event by its position, nil past the end or for 0. Checks the event's check word, not the
     /// whole batch. Cost: one descent of the tree.
     public func event(at position: Position) throws -> Event? {

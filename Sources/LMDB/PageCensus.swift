@@ -39,7 +39,7 @@ struct PageCensus: ~Copyable {
                 .truncated, page: start,
                 "is in use, but the file ends after \(presentPageCount) pages")
         }
-        for page in start..<start + count { try mark(page, by: owner) }
+        try mark(start..<start + count, by: owner)
         usedCount += count
         if usedCount % Self.progressStep < count { report() }
         return start
@@ -53,7 +53,7 @@ struct PageCensus: ~Copyable {
                 "lists page \(page) as free, of a file that uses \(pageCount) pages")
         }
         if Int(page) < presentPageCount {
-            try mark(Int(page), by: owner)
+            try mark(Int(page)..<Int(page) + 1, by: owner)
         } else if !absentFreePages.insert(Int(page)).inserted {
             throw PageFault(.damaged, page: Int(page), "is free twice")
         }
@@ -81,11 +81,21 @@ struct PageCensus: ~Copyable {
 
     private func report() { progress?(usedCount + freeCount, pageCount) }
 
-    private mutating func mark(_ page: Int, by owner: Int) throws(PageFault) {
-        let bit = UInt64(1) << UInt64(page & 63)
-        guard seen[page >> 6] & bit == 0 else {
-            throw PageFault(.damaged, page: page, "is reached twice, now from page \(owner)")
+    /// Marks pages as seen, 64 at a time: a batch of events is some hundred pages.
+    private mutating func mark(_ pages: Range<Int>, by owner: Int) throws(PageFault) {
+        var page = pages.lowerBound
+        while page < pages.upperBound {
+            let first = page & 63
+            let count = min(64 - first, pages.upperBound - page)
+            let bits = (UInt64.max >> UInt64(64 - count)) << UInt64(first)
+            let twice = seen[page >> 6] & bits
+            guard twice == 0 else {
+                throw PageFault(
+                    .damaged, page: page - first + twice.trailingZeroBitCount,
+                    "is reached twice, now from page \(owner)")
+            }
+            seen[page >> 6] |= bits
+            page += count
         }
-        seen[page >> 6] |= bit
     }
 }

@@ -29,6 +29,8 @@ struct TreeWalk: ~Copyable {
     /// Longest node that stays in its leaf.
     private let nodeSizeBytesMax: Int
     private var buffers: [PageBytes]
+    /// The header of a long value's first page: all of that page there is to check.
+    private var overflowHeader = PageBytes(byteCount: PageBytes.headerSizeBytes)
     private var branchPageCount = 0
     private var leafPageCount = 0
     private var overflowPageCount = 0
@@ -127,14 +129,19 @@ struct TreeWalk: ~Copyable {
         guard count == pageSizeBytes else {
             throw PageFault(.truncated, page: page, "the file ends inside it")
         }
-        guard buffers[level].number == UInt64(page) else {
-            throw PageFault(
-                .damaged, page: page, "calls itself page \(buffers[level].number)")
+        try checkHeader(buffers[level], page, flags)
+    }
+
+    private func checkHeader(
+        _ bytes: borrowing PageBytes, _ page: Int, _ flags: Int
+    ) throws(PageFault) {
+        guard bytes.number == UInt64(page) else {
+            throw PageFault(.damaged, page: page, "calls itself page \(bytes.number)")
         }
-        guard buffers[level].flags == flags else {
+        guard bytes.flags == flags else {
             throw PageFault(
                 .damaged, page: page,
-                "has flags \(buffers[level].flags), should have \(flags) in \(name)")
+                "has flags \(bytes.flags), should have \(flags) in \(name)")
         }
     }
 
@@ -261,9 +268,12 @@ struct TreeWalk: ~Copyable {
     ) throws(PageFault) -> Int {
         let needed = (PageBytes.headerSizeBytes - 1 + valueSizeBytes) / pageSizeBytes + 1
         let start = try census.use(first, count: needed, by: owner)
-        // Leaves are on the deepest level, so that the buffer of level 0, no page's, is spare.
-        try read(start, 0, PageFlags.overflow, file)
-        let count = buffers[0].overflowPageCount
+        // The census knows that the file has the whole page.
+        guard try overflowHeader.fill(from: file, at: start * pageSizeBytes)
+            == PageBytes.headerSizeBytes
+        else { throw PageFault(.truncated, page: start, "the file ends inside it") }
+        try checkHeader(overflowHeader, start, PageFlags.overflow)
+        let count = overflowHeader.overflowPageCount
         guard count >= needed else {
             throw PageFault(
                 .damaged, page: start, "has \(count) pages for a value of \(valueSizeBytes) bytes")

@@ -2,8 +2,8 @@ public import ReconnectionRules
 
 /// Many actions in one flat buffer: names as bytes, no object and no string an action.
 ///
-/// What a bulk caller uses instead of one `Action` each. The actions are performed in the order they
-/// were added, committed together with whatever else arrived, and answered together.
+/// What a bulk caller uses instead of one `Action` each. The actions are performed in the order
+/// they were added, committed together with whatever else arrived, and answered together.
 ///
 /// ```swift
 /// var batch = ActionBatch()
@@ -15,8 +15,8 @@ public import ReconnectionRules
 /// ```
 ///
 /// Names are checked when they are added; an action with a name that cannot be recorded keeps its
-/// place and is answered with a fault. Cost of an action: 16 bytes, and the name's bytes and 16 more
-/// unless the action before it names the same user.
+/// place and is answered with a fault. Cost of an action: 16 bytes, and the name's bytes and 16
+/// more unless the action before it names the same user.
 public struct ActionBatch: Sendable {
     /// What is asked. Numbered as the events that answer.
     enum Kind: UInt8, Sendable, BitwiseCopyable {
@@ -81,7 +81,9 @@ public struct ActionBatch: Sendable {
     }
 
     public mutating func createSession(user: String, runsWithoutClient: Bool = false) {
-        withBytes(of: user) { $0.createSession(userBytes: $1, runsWithoutClient: runsWithoutClient) }
+        withBytes(of: user) {
+            $0.createSession(userBytes: $1, runsWithoutClient: runsWithoutClient)
+        }
     }
 
     public mutating func disconnect(user: String, session: SessionId? = nil) {

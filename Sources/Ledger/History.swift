@@ -46,9 +46,10 @@ enum History {
         var events: [Event] = []
         do {
             try log.read { snapshot in
+                var reader = try snapshot.reader()
                 var position = newest
                 while position > 0, events.count < limit {
-                    guard let event = try snapshot.event(at: position) else { break }
+                    guard let event = try reader.event(at: position) else { break }
                     guard previous(event) < position, event.jump < position else {
                         throw LogError(
                             .corrupt(position: position),

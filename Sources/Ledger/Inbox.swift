@@ -16,6 +16,7 @@ final class Inbox<Item: Sendable> {
     private var items: [Item] = []
     private var isSleeping = false
     private var isClosed = false
+    private var isPoked = false
 
     init() {
         pthread_mutex_init(mutex, nil)
@@ -51,6 +52,17 @@ final class Inbox<Item: Sendable> {
         return true
     }
 
+    /// Wakes the taker without an item: something else happened that it waits for.
+    func poke() {
+        pthread_mutex_lock(mutex)
+        isPoked = true
+        if isSleeping {
+            isSleeping = false
+            pthread_cond_signal(condition)
+        }
+        pthread_mutex_unlock(mutex)
+    }
+
     /// Takes no more items. What is in it is still handed out.
     func close() {
         pthread_mutex_lock(mutex)
@@ -59,19 +71,22 @@ final class Inbox<Item: Sendable> {
         pthread_mutex_unlock(mutex)
     }
 
-    /// Waits until there is an item, the inbox is closed, or the time is over; then swaps all items
-    /// into `taken`, which must be empty. Returns whether the inbox is closed.
+    /// Waits until there is an item, somebody pokes, the inbox is closed, or the time is over; then
+    /// swaps all items into `taken`, which must be empty. Returns whether the inbox is closed.
     func take(into taken: inout [Item], timeoutMicroseconds: Microseconds) -> Bool {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
-        if items.isEmpty, !isClosed, timeoutMicroseconds > 0 {
+        if isWorthWaiting, timeoutMicroseconds > 0 {
             isSleeping = true
             wait(timeoutMicroseconds)
             isSleeping = false
         }
+        isPoked = false
         swap(&items, &taken)
         return isClosed
     }
+
+    private var isWorthWaiting: Bool { items.isEmpty && !isClosed && !isPoked }
 
     private func wait(_ microseconds: Microseconds) {
         #if os(Linux)
@@ -80,7 +95,7 @@ final class Inbox<Item: Sendable> {
             let nanoseconds = Microseconds(until.tv_nsec) + microseconds % 1_000_000 * 1_000
             until.tv_sec += Int(microseconds / 1_000_000 + nanoseconds / 1_000_000_000)
             until.tv_nsec = Int(nanoseconds % 1_000_000_000)
-            while items.isEmpty, !isClosed {
+            while isWorthWaiting {
                 if pthread_cond_timedwait(condition, mutex, &until) != 0 { return }
             }
         #else

@@ -42,10 +42,11 @@ public final class Ledger: Sendable {
         let clock = RunningClock(options.clock, lastEventTime: opened.core.head.time)
         try opened.resume(at: clock, compensates: options.compensatesOutages)
         durable.publish(opened.core.head)
-        metrics.publish(opened.core.metrics)
+        let committer = Committer(
+            log: opened.core.log, durable: durable, metrics: metrics,
+            signOfLife: opened.signOfLife, ending: ending, wake: { [inbox] in inbox.poke() })
         let writer = Writer(
-            core: opened.core, inbox: inbox, durable: durable, clock: clock,
-            signOfLife: opened.signOfLife, metrics: metrics, ending: ending)
+            core: opened.core, inbox: inbox, committer: committer, clock: clock, ending: ending)
         WriterThread.start(writer, owner: opened.owner, durable: durable, ending: ending)
     }
 
@@ -64,7 +65,7 @@ public final class Ledger: Sendable {
     public func perform(
         _ action: Action, by caller: Caller = .library
     ) async throws(LedgerError) -> ActionReply {
-        let result = await withCheckedContinuation { continuation in
+        let result = await withUnsafeContinuation { continuation in
             if !inbox.put(.act(action, caller, continuation)) {
                 continuation.resume(returning: .failure(closingError))
             }
@@ -77,7 +78,7 @@ public final class Ledger: Sendable {
     public func performAll(
         _ actions: [Action], by caller: Caller = .library
     ) async throws(LedgerError) -> [Result<ActionReply, LedgerError>] {
-        let result = await withCheckedContinuation { continuation in
+        let result = await withUnsafeContinuation { continuation in
             if !inbox.put(.actAll(actions, caller, continuation)) {
                 continuation.resume(returning: .failure(closingError))
             }
@@ -93,7 +94,7 @@ public final class Ledger: Sendable {
     public func perform(
         _ batch: ActionBatch, by caller: Caller = .library
     ) async throws(LedgerError) -> ActionBatchReply {
-        let result = await withCheckedContinuation { continuation in
+        let result = await withUnsafeContinuation { continuation in
             if !inbox.put(.actBatch(batch, caller, continuation)) {
                 continuation.resume(returning: .failure(closingError))
             }
@@ -147,8 +148,12 @@ public final class Ledger: Sendable {
             LedgerStatus(
                 position: core.state.position, time: core.state.time,
                 counters: core.state.counters, userCount: core.state.userCount,
-                projectCount: core.state.projectCount, metrics: core.metrics)
+                projectCount: core.state.projectCount, metrics: LedgerMetrics())
+        } finishing: { [metrics] in
+            // When it is told: everything it speaks of is committed by then, and nothing after it.
+            $0.metrics = metrics.current
         }
+
     }
 
     /// SHA-256 of the state's canonical form. Cost: linear in users and concurrencies, on the
@@ -164,6 +169,18 @@ public final class Ledger: Sendable {
     public var currentMetrics: LedgerMetrics { metrics.current }
 
     // MARK: - History
+
+    /// What a user held at a past moment; nil for a name the ledger had not seen by then. As
+    /// `LedgerReader.user(_:at:)`: read on the caller's thread, past the newest event what holds
+    /// there.
+    public func user(
+        _ name: String, at moment: Moment
+    ) async throws(LedgerError) -> UserView? {
+        let trail = try await look { core in UserTrail(name, core.state, core.users) }
+        guard let trail, let found = try AsOfReader(log).user(trail, at: moment) else { return nil }
+        let project = try await look { core in core.projects.name(of: UInt32(found.project)) }
+        return found.view(name, trail.number, project: project)
+    }
 
     /// A user's events, newest first, at most `limit`, those before position `before` if given;
     /// empty for a name the ledger never saw. Cost: one point read an event.
@@ -234,14 +251,19 @@ public final class Ledger: Sendable {
     private var closingError: LedgerError { failure ?? .closed }
 
     private func look<Answer: Sendable>(
-        _ look: @escaping @Sendable (LedgerCore) -> Answer
+        _ look: @escaping @Sendable (LedgerCore) -> Answer,
+        finishing: @escaping @Sendable (inout Answer) -> Void = { _ in }
     ) async throws(LedgerError) -> Answer {
-        let result: Result<Answer, LedgerError> = await withCheckedContinuation { continuation in
+        let result: Result<Answer, LedgerError> = await withUnsafeContinuation { continuation in
             let isTaken = inbox.put(
                 .look(
                     run: { core in
                         let answer = look(core)
-                        return { continuation.resume(returning: .success(answer)) }
+                        return {
+                            var answer = answer
+                            finishing(&answer)
+                            continuation.resume(returning: .success(answer))
+                        }
                     },
                     fail: { error in continuation.resume(returning: .failure(error)) }))
             if !isTaken { continuation.resume(returning: .failure(closingError)) }

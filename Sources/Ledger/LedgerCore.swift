@@ -7,12 +7,17 @@ package final class LedgerCore {
     package private(set) var state: State
     package private(set) var users: NameDirectory
     package private(set) var projects: NameDirectory
-    /// What is durable.
-    package private(set) var head: LogHead
-    package private(set) var metrics = LedgerMetrics()
+    /// Commands decided since the opening.
+    var commandCount: UInt64 = 0
 
     package let log: EventLog
+    /// What the log ends with once everything sealed is durable. The chain goes on from here: a
+    /// batch can be hashed while the one before it is on its way to the disk.
+    package private(set) var head: LogHead
     private var builder: BatchBuilder
+    private var projectNames: [String] = []
+    /// What the cache was warmed with: kept, so that reading it is not left out.
+    var warmth: UInt64 = 0
     private var checkpointer: Checkpointer?
 
     /// Takes over a recovered view that stands at the log's head.
@@ -23,21 +28,14 @@ package final class LedgerCore {
         users = view.users
         projects = view.projects
         head = view.head
-        builder = BatchBuilder(after: view.head)
+        builder = BatchBuilder(after: view.head.position)
     }
 
     /// Whether the batch should be committed before another command is taken.
     package var isBatchFull: Bool { builder.isFull }
 
-    /// The view as it stands. What is decided must be committed. Cost: a copy on the next write.
-    package var view: RecoveredView {
-        var view = RecoveredView()
-        view.state = state
-        view.users = users
-        view.projects = projects
-        view.head = head
-        return view
-    }
+    /// Whether anything was decided since the last commit.
+    var hasUncommitted: Bool { !builder.isEmpty }
 
     // MARK: - Deciding
 
@@ -45,10 +43,19 @@ package final class LedgerCore {
     package func settle(
         at now: Microseconds, wallOffset: Microseconds?, origin: BatchOrigin? = nil
     ) throws(LedgerError) {
-        var isDone = false
-        while !isDone {
-            isDone = state.settle(at: now, limit: LogFormat.batchEventCountMax) { record($0) }
-            if !isDone { try commit(wallOffset: wallOffset, origin: origin) }
+        try settle(at: now) { () throws(LedgerError) in
+            try commit(wallOffset: wallOffset, origin: origin)
+        }
+    }
+
+    /// Settles what is due at `now`; `whenFull` has to commit or take the batch.
+    func settle<Failure: Error>(
+        at now: Microseconds, whenFull: () throws(Failure) -> Void
+    ) throws(Failure) {
+        while true {
+            let room = max(1, LogFormat.batchEventCountMax - builder.eventCount)
+            if state.settle(at: now, limit: room, emit: { record($0) }) { return }
+            try whenFull()
         }
     }
 
@@ -79,9 +86,32 @@ package final class LedgerCore {
         case .modifyProject(let name, let change):
             command = try modification(of: name, change, now, caller)
         }
-        metrics.commandCount += 1
-        let event = state.perform(command, at: now, by: caller) { record($0) }
-        return ActionReply(event: event, project: projects.name(of: UInt32(event.project)))
+        let event = decide(command, at: now, by: caller)
+        return ActionReply(event: event, project: projectName(event.project))
+    }
+
+    /// As `perform`, the error as a value.
+    func result(
+        of action: Action, at now: Microseconds, by caller: Caller
+    ) -> Result<ActionReply, LedgerError> {
+        do throws(LedgerError) {
+            return .success(try perform(action, at: now, by: caller))
+        } catch { return .failure(error) }
+    }
+
+    /// The name of a project, empty for 0. Made once for each: every reply carries one.
+    private func projectName(_ number: ProjectNumber) -> String {
+        while projectNames.count <= Int(number) {
+            projectNames.append(projects.name(of: UInt32(projectNames.count)))
+        }
+        return projectNames[Int(number)]
+    }
+
+    /// Decides a command whose names are numbers already.
+    @inline(__always)
+    func decide(_ command: Command, at now: Microseconds, by caller: Caller) -> Event {
+        commandCount += 1
+        return state.perform(command, at: now, by: caller) { record($0) }
     }
 
     /// Records that the ledger is open again after an outage.
@@ -105,8 +135,10 @@ package final class LedgerCore {
             throw LedgerError(.invalid, "the ledger holds 65,535 projects, no more fit")
         }
         let number = ProjectNumber(projects.count + 1)
-        bind(name) { projects.append($0) }
-        state.perform(.nameProject(number), at: now, by: caller) { record($0, name: name) }
+        withBytes(of: name) { name in
+            projects.append(name)
+            state.perform(.nameProject(number), at: now, by: caller) { record($0, name: name) }
+        }
         return .modifyProject(number, settings)
     }
 
@@ -119,20 +151,34 @@ package final class LedgerCore {
         guard users.count < Int(RuleLimits.userCountMax) else {
             throw LedgerError(.invalid, "the ledger holds four thousand million users, no more fit")
         }
+        return withBytes(of: user) { nameUser($0, hash: NameBytes.hash($0), now, caller) }
+    }
+
+    /// Gives a user never seen the next number, and records that.
+    func nameUser(
+        _ name: UnsafeRawBufferPointer, hash: UInt64, _ now: Microseconds, _ caller: Caller
+    ) -> UserNumber {
         let number = UserNumber(users.count + 1)
-        bind(user) { users.append($0) }
-        state.perform(.nameUser(number), at: now, by: caller) { record($0, name: user) }
+        users.append(name, hash: hash)
+        state.perform(.nameUser(number), at: now, by: caller) { record($0, name: name) }
         return number
     }
 
-    private func bind(_ name: String, _ append: (UnsafeRawBufferPointer) -> Void) {
+    private func withBytes<Result>(
+        of name: String, _ body: (UnsafeRawBufferPointer) -> Result
+    ) -> Result {
         var name = name
-        name.withUTF8 { append(UnsafeRawBufferPointer($0)) }
+        return name.withUTF8 { body(UnsafeRawBufferPointer($0)) }
     }
 
-    private func record(_ event: Event, name: String? = nil) {
-        builder.append(event, name: name.map { Array($0.utf8) })
-        checkpointer?.touch(event)
+    /// One access to each part for many actions.
+    @inline(__always)
+    func withParts(_ body: (inout State, inout NameDirectory, BatchBuilder) -> Void) {
+        body(&state, &users, builder)
+    }
+
+    private func record(_ event: Event, name: UnsafeRawBufferPointer? = nil) {
+        builder.append(event, name: name)
     }
 
     // MARK: - Committing
@@ -144,28 +190,42 @@ package final class LedgerCore {
     package func commit(
         wallOffset: Microseconds?, origin: BatchOrigin? = nil
     ) throws(LedgerError) {
-        guard !builder.isEmpty else { return }
-        let eventCount = builder.eventCount
-        let first = builder.nextPosition - Position(eventCount)
-        do {
-            head = try builder.seal(wallOffset: wallOffset, origin: origin) {
-                (bytes) throws(LogError) in
-                try log.append(bytes, at: first)
-            }
-        } catch {
-            throw .failed(error.message)
-        }
-        metrics.count(batchOf: eventCount)
+        guard hasUncommitted else { return }
+        head = builder.seal(after: head, wallOffset: wallOffset, origin: origin)
+        do throws(LogError) {
+            try log.append(builder.sealedBytes, at: builder.firstPosition)
+        } catch { throw .failed(error.message) }
+        builder.begin(after: head.position)
+    }
+
+    /// Seals the batch at hand and takes it, for a committer on another thread; `head` is what the
+    /// log will end with. `next` makes a builder that begins behind a position.
+    func takeBatch(
+        wallOffset: Microseconds, _ next: (Position) -> BatchBuilder
+    ) -> BatchBuilder {
+        let taken = builder
+        head = taken.seal(after: head, wallOffset: wallOffset, origin: nil)
+        builder = next(head.position)
+        return taken
+    }
+
+    /// What starts a checkpoint, to be called once everything decided is durable; nil if none is
+    /// due. Nothing may be waiting to be sealed.
+    func checkpointIfDue() -> (@Sendable () -> Void)? {
+        checkpointer?.begin(&state, users, projects, at: head, isForced: false)
     }
 
     /// Starts a checkpoint in the background if enough has happened since the last one.
-    package func checkpointIfDue() {
-        checkpointer?.writeIfDue(view)
+    package func writeCheckpointIfDue() {
+        checkpointIfDue()?()
     }
 
     /// Writes a checkpoint and waits for it. What is decided must be committed.
     package func checkpointNow() {
-        checkpointer?.writeAndWait(view)
+        guard let checkpointer else { return }
+        checkpointer.wait()
+        checkpointer.begin(&state, users, projects, at: head, isForced: true)?()
+        checkpointer.synchronise()
     }
 }
 
@@ -173,15 +233,21 @@ package final class LedgerCore {
 public struct LedgerMetrics: Sendable, Equatable {
     public internal(set) var commandCount: UInt64 = 0
     public internal(set) var eventCount: UInt64 = 0
-    /// Durable commits; LMDB syncs twice in each.
+    /// Durable commits.
     public internal(set) var commitCount: UInt64 = 0
+    /// Waits for the disk that those commits took: two each.
+    public internal(set) var syncCount: UInt64 = 0
+    /// Bytes of the batches committed.
+    public internal(set) var byteCount: UInt64 = 0
     public internal(set) var batchEventCountMax: UInt64 = 0
     /// `batchSizes[i]`: batches of 2^i up to 2^(i+1) − 1 events.
     public internal(set) var batchSizes = [UInt64](repeating: 0, count: 32)
 
-    mutating func count(batchOf count: Int) {
+    mutating func count(batchOf count: Int, byteCount: Int) {
         eventCount += UInt64(count)
         commitCount += 1
+        syncCount += 2
+        self.byteCount += UInt64(byteCount)
         batchEventCountMax = max(batchEventCountMax, UInt64(count))
         batchSizes[min(31, Int.bitWidth - 1 - count.leadingZeroBitCount)] += 1
     }

@@ -10,6 +10,7 @@ public final class LedgerReader {
     public let log: EventLog
     public let recovery: RecoveryReport
     package let view: RecoveredView
+    private let past: AsOfReader
 
     /// Opens and folds the view. Cost: the checkpoint's size plus the events after it. Throws
     /// `directory` or `log`.
@@ -19,6 +20,7 @@ public final class LedgerReader {
         do { log = try EventLog(directory: directory.log, mode: .readOnly) } catch {
             throw LedgerError(error)
         }
+        past = AsOfReader(log)
         (view, recovery) = try Recovery.view(of: log, directory: directory)
     }
 
@@ -27,6 +29,41 @@ public final class LedgerReader {
 
     /// What a user holds; nil for a name the ledger never saw.
     public func user(_ name: String) -> UserView? { view.user(name) }
+
+    /// What a user held at a past moment: what the view held that the events up to it lead to. Nil
+    /// for a name the ledger had not seen by then.
+    ///
+    /// A time means the last event not later than it; events of deadlines have the deadline's time,
+    /// so none is overdue then. Past the newest event it is what holds at the newest event: what
+    /// falls due after it shows once the ledger recorded it. Cost: O(log k) point reads for a user
+    /// of k events, for a time also O(log n) in a log of n.
+    public func user(_ name: String, at moment: Moment) throws(LedgerError) -> UserView? {
+        guard let trail = UserTrail(name, view.state, view.users),
+            let found = try past.user(trail, at: moment)
+        else { return nil }
+        return found.view(
+            name, trail.number, project: view.projects.name(of: UInt32(found.project)))
+    }
+
+    /// Position and time of the newest event that a moment covers; position 0 before the first.
+    public func event(
+        at moment: Moment
+    ) throws(LedgerError) -> (position: Position, time: Microseconds) {
+        do {
+            return try log.read { snapshot in
+                var reader = try snapshot.reader()
+                var position = head.position
+                switch moment {
+                case .position(let wanted): position = min(position, wanted)
+                case .time(let time):
+                    position = try reader.position(atOrBefore: time, upTo: position)
+                }
+                return (position, try reader.event(at: position)?.time ?? 0)
+            }
+        } catch let error as LogError { throw LedgerError(error) } catch {
+            throw LedgerError(.directory, "\(error)")
+        }
+    }
 
     /// A project; nil if there is none of that name.
     public func project(_ name: String) -> ProjectView? {

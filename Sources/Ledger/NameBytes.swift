@@ -71,7 +71,7 @@ package enum NameBytes {
         guard count > 0 else { return 0 }
         if count == 8 { return word(bytes, offset) }
         var value: UInt64 = 0
-        for index in 0 ..< count { value = value << 8 | UInt64(bytes[offset + index]) }
+        for index in 0..<count { value = value << 8 | UInt64(bytes[offset + index]) }
         return value
     }
 }

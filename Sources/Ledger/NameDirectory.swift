@@ -1,25 +1,29 @@
-/// Names by number and numbers by name, for users or for projects. Flat: one byte arena, one array
-/// of ends, one open-addressing table, so a million users cost their bytes and 16 more each.
+/// Names by number and numbers by name, for users or for projects.
+///
+/// Flat: an arena of bytes, a 4-byte place in it for each number, and a table of 8-byte slots that
+/// hold a part of the hash beside the number, so that a look-up reads one slot and one name.
+/// Nothing moves when it grows: the table splits one segment of 4,096 slots at a time (extendible
+/// hashing), so no caller ever waits for a rehash of millions. A name of 16 bytes costs 20 in the
+/// arena, 4 for its place and about 13 in the table.
 ///
 /// Names are compared byte by byte: two spellings that only look alike are two users.
 package struct NameDirectory: Sendable {
-    private var bytes: [UInt8] = []
-    /// `ends[n]` is where the name of number n ends in `bytes`; index 0 is unused.
-    private var ends: [Int] = [0]
-    /// Numbers at their hash's place, 0 = free; a power of two, at most three quarters full.
-    private var slots: [UInt32] = Array(repeating: 0, count: 64)
+    private var storage: NameStorage
+    /// Where the storage's memory lies: a look-up touches no object.
+    private var memory: NameMemory
+
+    package init() {
+        storage = NameStorage()
+        memory = storage.memory
+    }
 
     /// How many names there are; they have the numbers 1 to `count`.
-    package var count: Int { ends.count - 1 }
+    package var count: Int { memory.count }
 
-    /// Cost: one hash of the name and, on average, under two comparisons.
+    /// Cost: one hash of the name, one slot and one name read, seldom more.
     func number(of name: UnsafeRawBufferPointer) -> UInt32? {
-        var slot = Self.hash(name) & (slots.count - 1)
-        while slots[slot] != 0 {
-            if isEqual(slots[slot], name) { return slots[slot] }
-            slot = (slot + 1) & (slots.count - 1)
-        }
-        return nil
+        let number = number(of: name, hash: NameBytes.hash(name))
+        return number == 0 ? nil : number
     }
 
     package func number(of name: String) -> UInt32? {
@@ -27,55 +31,252 @@ package struct NameDirectory: Sendable {
         return name.withUTF8 { number(of: UnsafeRawBufferPointer($0)) }
     }
 
-    /// Gives the name the next number. The name must be new.
+    /// The number, 0 if the name has none.
+    @inline(__always)
+    func number(of name: UnsafeRawBufferPointer, hash: UInt64) -> UInt32 {
+        withExtendedLifetime(storage) { memory.number(of: name, hash: hash) }
+    }
+
+    /// Reads the slot that a look-up begins with, so that it is in the cache by then. Returns the
+    /// number there: most often the right one; 0 if it is free.
+    @inline(__always)
+    func likelyNumber(hash: UInt64) -> UInt32 {
+        withExtendedLifetime(storage) { memory.likelyNumber(hash: hash) }
+    }
+
+    /// Reads where a number's name lies and its first bytes, for the cache.
+    @inline(__always)
+    func touch(_ number: UInt32) -> UInt8 {
+        withExtendedLifetime(storage) { memory.bytes(of: number)[0] }
+    }
+
+    /// Gives the name the next number. The name must be new, and have 1 to 256 bytes.
     mutating func append(_ name: UnsafeRawBufferPointer) {
-        if 4 * (count + 1) > 3 * slots.count { grow() }
-        bytes.append(contentsOf: name)
-        ends.append(bytes.count)
-        place(UInt32(count), hash: Self.hash(name))
+        append(name, hash: NameBytes.hash(name))
+    }
+
+    mutating func append(_ name: UnsafeRawBufferPointer, hash: UInt64) {
+        if !isKnownUniquelyReferenced(&storage) { storage = NameStorage(copying: storage) }
+        storage.append(name, hash: hash)
+        memory = storage.memory
     }
 
     /// The name of a number, empty for 0 and for numbers never handed out.
     package func name(of number: UInt32) -> String {
-        guard number > 0, Int(number) < ends.count else { return "" }
-        return String(decoding: bytes[range(of: number)], as: UTF8.self)
+        guard number > 0, Int(number) <= count else { return "" }
+        return withNameBytes(of: number) { String(decoding: $0, as: UTF8.self) }
     }
 
     func withNameBytes<Result>(
         of number: UInt32, _ body: (UnsafeRawBufferPointer) -> Result
     ) -> Result {
-        bytes[range(of: number)].withUnsafeBytes(body)
-    }
-
-    private func range(of number: UInt32) -> Range<Int> {
-        ends[Int(number) - 1] ..< ends[Int(number)]
-    }
-
-    private func isEqual(_ number: UInt32, _ name: UnsafeRawBufferPointer) -> Bool {
-        let range = range(of: number)
-        guard range.count == name.count else { return false }
-        return bytes.withUnsafeBytes { stored in
-            UnsafeRawBufferPointer(rebasing: stored[range]).elementsEqual(name)
-        }
-    }
-
-    private mutating func grow() {
-        slots = Array(repeating: 0, count: 2 * slots.count)
-        for number in 1 ..< UInt32(ends.count) {
-            place(number, hash: withNameBytes(of: number, Self.hash))
-        }
-    }
-
-    private mutating func place(_ number: UInt32, hash: Int) {
-        var slot = hash & (slots.count - 1)
-        while slots[slot] != 0 { slot = (slot + 1) & (slots.count - 1) }
-        slots[slot] = number
-    }
-
-    /// Seeded per process, so that nobody can choose names that collide. Never stored.
-    private static func hash(_ name: UnsafeRawBufferPointer) -> Int {
-        var hasher = Hasher()
-        hasher.combine(bytes: name)
-        return hasher.finalize()
+        withExtendedLifetime(storage) { body(memory.bytes(of: number)) }
     }
 }
+
+/// Pointers into a storage's memory, good until it grows.
+private struct NameMemory: @unchecked Sendable {
+    static let slotMask = 4_095
+    static let arenaChunkBits = 20
+    static let placeChunkBits = 16
+    /// Places count in units of 4 bytes: 14 bits of chunk, 18 bits within it, 16 GiB in all.
+    static let unitBits = 2
+
+    /// Segment by the hash's `depth` upper bits.
+    var directory: UnsafeMutablePointer<UnsafeMutablePointer<UInt64>>
+    var depth: UInt64
+    var arena: UnsafeMutablePointer<UnsafeMutableRawPointer>
+    var places: UnsafeMutablePointer<UnsafeMutablePointer<UInt32>>
+    var count: Int
+
+    /// Where the directory holds the segment of a hash.
+    @inline(__always)
+    func entry(of hash: UInt64) -> Int { Int(truncatingIfNeeded: (hash >> 1) >> (63 &- depth)) }
+
+    /// The upper half of the hash decides all: its first bits the segment, its last 12 the slot. So
+    /// a segment is split without looking at a name.
+    @inline(__always)
+    static func slot(of hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> 32) & slotMask }
+
+    @inline(__always)
+    func number(of name: UnsafeRawBufferPointer, hash: UInt64) -> UInt32 {
+        let segment = directory[entry(of: hash)]
+        let tag = hash >> 32
+        var slot = Self.slot(of: hash)
+        while true {
+            let entry = segment[slot]
+            if entry == 0 { return 0 }
+            let number = UInt32(truncatingIfNeeded: entry)
+            if entry >> 32 == tag, NameBytes.areEqual(bytes(of: number), name) { return number }
+            slot = (slot + 1) & Self.slotMask
+        }
+    }
+
+    @inline(__always)
+    func likelyNumber(hash: UInt64) -> UInt32 {
+        UInt32(truncatingIfNeeded: directory[entry(of: hash)][Self.slot(of: hash)])
+    }
+
+    @inline(__always)
+    func bytes(of number: UInt32) -> UnsafeRawBufferPointer {
+        let index = Int(number) - 1
+        let place = Int(
+            places[index >> Self.placeChunkBits][index & (1 << Self.placeChunkBits - 1)])
+        let chunkBits = Self.arenaChunkBits - Self.unitBits
+        let start = arena[place >> chunkBits] + (place & (1 << chunkBits - 1)) << Self.unitBits
+        let byteCount = Int(start.load(as: UInt8.self)) + 1
+        return UnsafeRawBufferPointer(start: start + 1, count: byteCount)
+    }
+}
+
+/// The memory of a directory. Written to by the one directory that holds it alone.
+private final class NameStorage {
+    private static let slotCount = 4_096
+    /// A segment splits when it has more names than this.
+    private static let nameCountMax = 3_584
+    private static let arenaChunkCountMax = 1 << 14
+    private static let placeChunkCountMax = 1 << 16
+
+    private(set) var memory: NameMemory
+    private var arenaChunkCount = 0
+    /// Bytes used of the newest chunk of the arena.
+    private var arenaUsed = 1 << NameMemory.arenaChunkBits
+    private var placeChunkCount = 0
+    /// Each segment: 4,096 slots of tag (the hash's upper half) and number, 0 = free.
+    private var segments: [UnsafeMutablePointer<UInt64>] = []
+    private var nameCounts: [Int] = []
+    /// How many of the hash's upper bits lead to the segment.
+    private var depths: [UInt64] = []
+    /// Number of the segment by the hash's upper bits, as in the directory.
+    private var segmentNumbers: [UInt32] = [0]
+
+    init() {
+        // The lists of chunks have room for all there can be: 128 and 512 KiB of address space,
+        // of which what is used becomes memory.
+        memory = NameMemory(
+            directory: .allocate(capacity: 1), depth: 0,
+            arena: .allocate(capacity: Self.arenaChunkCountMax),
+            places: .allocate(capacity: Self.placeChunkCountMax), count: 0)
+        memory.directory[0] = addSegment(depth: 0)
+    }
+
+    convenience init(copying other: NameStorage) {
+        self.init()
+        for number in 1..<UInt32(other.memory.count + 1) {
+            let name = other.memory.bytes(of: number)
+            append(name, hash: NameBytes.hash(name))
+        }
+    }
+
+    deinit {
+        for chunk in 0..<arenaChunkCount { memory.arena[chunk].deallocate() }
+        for chunk in 0..<placeChunkCount { memory.places[chunk].deallocate() }
+        for segment in segments { segment.deallocate() }
+        memory.arena.deallocate()
+        memory.places.deallocate()
+        memory.directory.deallocate()
+    }
+
+    func append(_ name: UnsafeRawBufferPointer, hash: UInt64) {
+        precondition((1...256).contains(name.count), "a name has 1 to 256 bytes")
+        let place = store(name)
+        let index = memory.count & (1 << NameMemory.placeChunkBits - 1)
+        if index == 0 {
+            memory.places[placeChunkCount] = .allocate(capacity: 1 << NameMemory.placeChunkBits)
+            placeChunkCount += 1
+        }
+        memory.places[placeChunkCount - 1][index] = place
+        memory.count += 1
+        enter(UInt32(memory.count), hash: hash)
+    }
+
+    /// Puts the length less one and the bytes into the arena. Returns the place.
+    private func store(_ name: UnsafeRawBufferPointer) -> UInt32 {
+        let byteCount = (1 + name.count + 3) & ~3
+        if arenaUsed + byteCount > 1 << NameMemory.arenaChunkBits {
+            precondition(arenaChunkCount < Self.arenaChunkCountMax, "the names exceed 16 GiB")
+            memory.arena[arenaChunkCount] = .allocate(
+                byteCount: 1 << NameMemory.arenaChunkBits, alignment: 64)
+            arenaChunkCount += 1
+            arenaUsed = 0
+        }
+        let start = memory.arena[arenaChunkCount - 1] + arenaUsed
+        start.storeBytes(of: UInt8(name.count - 1), as: UInt8.self)
+        (start + 1).copyMemory(from: name.baseAddress!, byteCount: name.count)
+        let chunkBits = NameMemory.arenaChunkBits - NameMemory.unitBits
+        let place = (arenaChunkCount - 1) << chunkBits | arenaUsed >> NameMemory.unitBits
+        arenaUsed += byteCount
+        return UInt32(place)
+    }
+
+    private func addSegment(depth: UInt64) -> UnsafeMutablePointer<UInt64> {
+        let segment = UnsafeMutablePointer<UInt64>.allocate(capacity: Self.slotCount)
+        segment.initialize(repeating: 0, count: Self.slotCount)
+        segments.append(segment)
+        nameCounts.append(0)
+        depths.append(depth)
+        return segment
+    }
+
+    private func enter(_ number: UInt32, hash: UInt64) {
+        var index = Int(segmentNumbers[memory.entry(of: hash)])
+        while nameCounts[index] >= Self.nameCountMax {
+            split(index, at: hash)
+            index = Int(segmentNumbers[memory.entry(of: hash)])
+        }
+        put(number, hash: hash, into: index)
+    }
+
+    private func put(_ number: UInt32, hash: UInt64, into index: Int) {
+        let segment = segments[index]
+        var slot = NameMemory.slot(of: hash)
+        while segment[slot] != 0 { slot = (slot + 1) & NameMemory.slotMask }
+        segment[slot] = hash & 0xFFFF_FFFF_0000_0000 | UInt64(number)
+        nameCounts[index] += 1
+    }
+
+    /// Moves half of a segment's names to a new one, by one more bit of their hashes.
+    private func split(_ index: Int, at hash: UInt64) {
+        let oldDepth = depths[index]
+        // Past 20 bits they would overlap with those of the slot: thousands of millions of names.
+        precondition(oldDepth < 20, "the names' hashes do not tell them apart")
+        if oldDepth == memory.depth { doubleDirectory() }
+        let other = segments.count
+        let segment = addSegment(depth: oldDepth + 1)
+        depths[index] = oldDepth + 1
+        // The directory entries of the upper half of the old segment's range.
+        let span = 1 << Int(memory.depth - oldDepth)
+        let first = memory.entry(of: hash) & ~(span - 1)
+        for entry in first + span / 2..<first + span {
+            memory.directory[entry] = segment
+            segmentNumbers[entry] = UInt32(other)
+        }
+        redistribute(index)
+    }
+
+    private func doubleDirectory() {
+        let count = segmentNumbers.count
+        let larger = UnsafeMutablePointer<UnsafeMutablePointer<UInt64>>.allocate(
+            capacity: 2 * count)
+        for entry in 0..<2 * count { larger[entry] = memory.directory[entry / 2] }
+        memory.directory.deallocate()
+        memory.directory = larger
+        segmentNumbers = segmentNumbers.flatMap { [$0, $0] }
+        memory.depth += 1
+    }
+
+    private func redistribute(_ index: Int) {
+        let segment = segments[index]
+        let entries = (0..<Self.slotCount).map { segment[$0] }
+        segment.initialize(repeating: 0, count: Self.slotCount)
+        nameCounts[index] = 0
+        for entry in entries where entry != 0 {
+            put(
+                UInt32(truncatingIfNeeded: entry), hash: entry,
+                into: Int(segmentNumbers[memory.entry(of: entry)]))
+        }
+    }
+}
+
+/// Only the directory that holds it alone writes to it.
+extension NameStorage: @unchecked Sendable {}

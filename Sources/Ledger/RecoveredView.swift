@@ -10,37 +10,83 @@ package struct RecoveredView: Sendable {
 
     package init() {}
 
-    /// Folds one batch in. Throws if it does not begin right behind the view, or binds a name it
-    /// cannot.
+    /// Folds one batch in. Throws if it does not begin right behind the view, an event in it is not
+    /// what was written, or binds a name it cannot.
     package mutating func fold(_ batch: borrowing BatchView) throws {
-        guard batch.firstPosition == state.position + 1 else {
+        _ = try batch.checkRecords()
+        try fold(checked: batch, before: .max, EventBlock())
+    }
+
+    /// Folds the events of a batch before position `limit` in. Its records were checked.
+    mutating func fold(
+        checked batch: borrowing BatchView, before limit: Position, _ block: EventBlock
+    ) throws {
+        let first = batch.firstPosition
+        guard first == state.position + 1 else {
             throw LogError(
-                .corrupt(position: batch.firstPosition),
-                "the batch at position \(batch.firstPosition) does not follow \(state.position)")
+                .corrupt(position: first),
+                "the batch at position \(first) does not follow \(state.position)")
         }
-        try batch.forEachEvent { event, name in
-            try fold(event, name: name)
+        var names = batch.names
+        try batch.forEachBlock(block, before: limit) { events in
+            state.touch(events, block)
+            try fold(events, first, &names)
         }
         head = LogHead(
             position: batch.lastPosition, time: batch.times.upperBound, hash: batch.hash)
     }
 
-    private mutating func fold(_ event: Event, name: UnsafeRawBufferPointer?) throws {
-        if let fault = state.fault(of: event) {
-            throw LogError(
-                .corrupt(position: event.position),
-                "the log is damaged at position \(event.position): \(fault); run holdfast verify")
-        }
-        switch event.kind {
-        case .userNamed, .projectNamed:
-            guard let name else {
-                throw LogError(
-                    .corrupt(position: event.position),
-                    "the log is damaged at position \(event.position): no name is bound there")
+    private mutating func fold(
+        _ events: UnsafeBufferPointer<Event>, _ first: Position, _ names: inout NameWalk
+    ) throws {
+        for event in events {
+            if let fault = state.fault(of: event) { throw Self.fault(event, fault) }
+            if event.kind == .userNamed || event.kind == .projectNamed {
+                try bind(event, names.name(ofEventAt: Int(event.position - first)))
             }
-            if event.kind == .userNamed { users.append(name) } else { projects.append(name) }
-        default: break
+            state.evolve(event)
         }
-        state.evolve(event)
     }
+
+    private mutating func bind(_ event: Event, _ name: UnsafeRawBufferPointer?) throws {
+        guard let name else { throw Self.fault(event, "no name is bound there") }
+        if event.kind == .userNamed { users.append(name) } else { projects.append(name) }
+    }
+
+    private static func fault(_ event: Event, _ what: String) -> LogError {
+        LogError(
+            .corrupt(position: event.position),
+            "the log is damaged at position \(event.position): \(what); run holdfast verify")
+    }
+}
+
+extension State {
+    /// Loads the records that the events are about, before they are folded one after the other:
+    /// these loads wait for nothing and run side by side. See
+    /// docs/decisions/0031-tables-are-touched-ahead.md.
+    package func touch(_ events: UnsafeBufferPointer<Event>, _ block: EventBlock) {
+        block.users.removeAll(keepingCapacity: true)
+        var last: UserNumber = 0
+        for event in events where event.user != last {
+            last = event.user
+            block.users.append(last)
+        }
+        warm(block.users, &block.touched)
+    }
+}
+
+/// Folds the batches of a scan into a view.
+package final class ViewFold: BatchFold {
+    package private(set) var view: RecoveredView
+    private let block = EventBlock()
+
+    package init(_ view: RecoveredView = RecoveredView()) { self.view = view }
+
+    package func fold(_ batch: borrowing BatchView, before limit: Position) throws {
+        // A scan may begin in the middle of what the view has.
+        if batch.lastPosition <= view.head.position { return }
+        try view.fold(checked: batch, before: limit, block)
+    }
+
+    package func finish() {}
 }

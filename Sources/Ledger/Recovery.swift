@@ -9,6 +9,20 @@ public struct RecoveryReport: Sendable, Equatable {
     public var replayedEventCount: UInt64
     /// Why the checkpoint on disk was not used, nil if it was or there was none.
     public var rejection: String?
+    /// How many names the checkpoint holds.
+    var savedUserNames = 0
+    var savedProjectNames = 0
+
+    init(
+        checkpointPosition: Position, replayedEventCount: UInt64, rejection: String?,
+        savedUserNames: Int, savedProjectNames: Int
+    ) {
+        self.checkpointPosition = checkpointPosition
+        self.replayedEventCount = replayedEventCount
+        self.rejection = rejection
+        self.savedUserNames = savedUserNames
+        self.savedProjectNames = savedProjectNames
+    }
 }
 
 package enum Recovery {
@@ -36,26 +50,31 @@ package enum Recovery {
             }
         }
         let checkpointPosition = start.head.position
+        let (savedUserNames, savedProjectNames) = (start.users.count, start.projects.count)
         try replay(log, into: &start)
         return (
             start,
             RecoveryReport(
                 checkpointPosition: checkpointPosition,
-                replayedEventCount: start.head.position - checkpointPosition, rejection: rejection)
+                replayedEventCount: start.head.position - checkpointPosition, rejection: rejection,
+                savedUserNames: savedUserNames, savedProjectNames: savedProjectNames)
         )
     }
 
-    /// Folds everything behind the view in. `progress` hears position and head now and then.
+    /// Folds everything behind the view in, checked on all cores ahead of the fold. `progress`
+    /// hears the position reached, from any thread, one call at a time.
+    @discardableResult
     package static func replay(
         _ log: EventLog, into view: inout RecoveredView,
         progress: ((_ position: Position) -> Void)? = nil
-    ) throws(LedgerError) {
+    ) throws(LedgerError) -> ScanReport {
+        let fold = ViewFold(view)
+        let first = view.head.position + 1
+        // The fold alone holds the tables: changing what two hold would copy them.
+        view = RecoveredView()
+        defer { view = fold.view }
         do {
-            try log.forEachBatch(from: view.head.position + 1) { batch in
-                try view.fold(batch)
-                progress?(batch.lastPosition)
-                return true
-            }
+            return try LogScan(log, from: first).run([fold], progress: progress)
         } catch let error as LogError { throw LedgerError(error) } catch {
             throw LedgerError(.directory, "\(error)")
         }

@@ -1,84 +1,126 @@
 import EventLog
 import ReconnectionRules
 
-/// How the current view lies in the views environment: blocks of records, so that a checkpoint
-/// writes what changed and no more. Every block ends in a check word over its bytes and its key.
+/// How the current view lies in the views environment: a block for each chunk of records, so that a
+/// checkpoint writes what changed and no more. Records take 29 or 30 bytes: 256 of them and the
+/// check word fit two pages. Every block ends in a check word over its bytes and its key.
 enum ViewCodec {
     /// Version of this form. Another one in the file means: rebuild from the log.
-    static let schemaVersion: UInt64 = 1
-    static let usersPerBlock = 256
-    static let concurrenciesPerBlock = 128
+    static let schemaVersion: UInt64 = 2
     static let namesPerBlock = 256
+    static let userByteCount = 30
+    static let concurrencyByteCount = 30
+    static let jumpBlockByteCount = 29
+    static let checkByteCount = 8
 
-    static func sealed(_ writer: ByteWriter, key: UInt64) -> [UInt8] {
-        var writer = writer
-        let check = writer.bytes.withUnsafeBytes { CheckWord.of($0, seed: key) }
-        writer.write(check)
-        return writer.bytes
+    /// Writes the check word behind the content of a block, and returns it.
+    static func seal(_ block: UnsafeMutableRawBufferPointer, seed: UInt64) -> UInt64 {
+        let contentByteCount = block.count - checkByteCount
+        let check = CheckWord.of(
+            UnsafeRawBufferPointer(rebasing: block[..<contentByteCount]), seed: seed)
+        block.storeBytes(of: check.littleEndian, toByteOffset: contentByteCount, as: UInt64.self)
+        return check
+    }
+
+    /// The check word of a block as it stands.
+    static func checkWord(_ block: UnsafeRawBufferPointer) -> UInt64 {
+        guard block.count >= checkByteCount else { return 0 }
+        return UInt64(
+            littleEndian: block.loadUnaligned(
+                fromByteOffset: block.count - checkByteCount, as: UInt64.self))
     }
 
     /// The content of a block, nil if it is not what was written.
-    static func opened(_ bytes: UnsafeRawBufferPointer, key: UInt64) -> UnsafeRawBufferPointer? {
-        guard bytes.count >= 8 else { return nil }
-        let content = UnsafeRawBufferPointer(rebasing: bytes.dropLast(8))
-        let stored = UInt64(
-            littleEndian: bytes.loadUnaligned(fromByteOffset: content.count, as: UInt64.self))
-        return stored == CheckWord.of(content, seed: key) ? content : nil
+    static func opened(_ bytes: UnsafeRawBufferPointer, seed: UInt64) -> UnsafeRawBufferPointer? {
+        guard bytes.count >= checkByteCount else { return nil }
+        let content = UnsafeRawBufferPointer(rebasing: bytes.dropLast(checkByteCount))
+        return checkWord(bytes) == CheckWord.of(content, seed: seed) ? content : nil
     }
 
-    // MARK: - Users
+    // MARK: - Records
 
-    static func write(_ user: UserRecord, to writer: inout ByteWriter) {
-        writer.write(UInt32(user.project))
-        writer.write(user.concurrency)
-        writer.write(UInt64(user.eventCount))
-        writer.write(user.last)
-        writer.write(user.jump)
+    static func write(_ user: UserRecord, at pointer: UnsafeMutableRawPointer) {
+        store(user.last, at: 0, pointer)
+        store(user.jump, at: 8, pointer)
+        store(user.concurrency, at: 16, pointer)
+        store(user.eventCount, at: 20, pointer)
+        store(user.jumpBlock, at: 24, pointer)
+        store(user.project, at: 28, pointer)
     }
 
-    static func readUser(_ reader: inout ByteReader) -> UserRecord {
+    static func readUser(at pointer: UnsafeRawPointer) -> UserRecord {
         var user = UserRecord()
-        user.project = ProjectNumber(truncatingIfNeeded: reader.read(UInt32.self))
-        user.concurrency = reader.read()
-        user.eventCount = UInt32(truncatingIfNeeded: reader.read(UInt64.self))
-        user.last = reader.read()
-        user.jump = reader.read()
+        user.last = load(pointer, at: 0)
+        user.jump = load(pointer, at: 8)
+        user.concurrency = load(pointer, at: 16)
+        user.eventCount = load(pointer, at: 20)
+        user.jumpBlock = load(pointer, at: 24)
+        user.project = load(pointer, at: 28)
         return user
     }
 
-    // MARK: - Concurrencies
-
-    static func write(_ record: ConcurrencyRecord, to writer: inout ByteWriter) {
-        writer.write(UInt16(record.state.rawValue))
-        writer.write(UInt16(record.runsWithoutClient ? 1 : 0))
-        writer.write(record.user)
-        writer.write(record.session)
-        writer.write(record.moment)
-        writer.write(record.last)
+    static func write(_ record: ConcurrencyRecord, at pointer: UnsafeMutableRawPointer) {
+        store(record.session, at: 0, pointer)
+        store(record.moment, at: 8, pointer)
+        store(record.last, at: 16, pointer)
+        store(record.user, at: 24, pointer)
+        store(record.state.rawValue, at: 28, pointer)
+        store(UInt8(record.runsWithoutClient ? 1 : 0), at: 29, pointer)
     }
 
-    static func readConcurrency(_ reader: inout ByteReader) -> ConcurrencyRecord {
+    static func readConcurrency(at pointer: UnsafeRawPointer) -> ConcurrencyRecord {
         var record = ConcurrencyRecord()
-        let state = UInt8(truncatingIfNeeded: reader.read(UInt16.self))
-        record.state = ConcurrencyState(rawValue: state) ?? .none
-        record.runsWithoutClient = reader.read(UInt16.self) != 0
-        record.user = reader.read()
-        record.session = reader.read()
-        record.moment = reader.read()
-        record.last = reader.read()
+        record.session = load(pointer, at: 0)
+        record.moment = load(pointer, at: 8)
+        record.last = load(pointer, at: 16)
+        record.user = load(pointer, at: 24)
+        record.state = ConcurrencyState(rawValue: load(pointer, at: 28)) ?? .none
+        record.runsWithoutClient = load(pointer, at: 29, as: UInt8.self) != 0
         return record
+    }
+
+    static func write(_ block: JumpTable.Block, at pointer: UnsafeMutableRawPointer) {
+        store(block.first, at: 0, pointer)
+        store(block.second, at: 8, pointer)
+        store(block.third, at: 16, pointer)
+        store(block.below, at: 24, pointer)
+        store(UInt8(truncatingIfNeeded: block.rootCount), at: 28, pointer)
+    }
+
+    static func readJumpBlock(at pointer: UnsafeRawPointer) -> JumpTable.Block {
+        var block = JumpTable.Block()
+        block.first = load(pointer, at: 0)
+        block.second = load(pointer, at: 8)
+        block.third = load(pointer, at: 16)
+        block.below = load(pointer, at: 24)
+        block.rootCount = UInt32(load(pointer, at: 28, as: UInt8.self))
+        return block
+    }
+
+    @inline(__always)
+    private static func store<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ value: Value, at offset: Int, _ pointer: UnsafeMutableRawPointer
+    ) {
+        pointer.storeBytes(of: value.littleEndian, toByteOffset: offset, as: Value.self)
+    }
+
+    @inline(__always)
+    private static func load<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ pointer: UnsafeRawPointer, at offset: Int, as type: Value.Type = Value.self
+    ) -> Value {
+        Value(littleEndian: pointer.loadUnaligned(fromByteOffset: offset, as: Value.self))
     }
 
     // MARK: - Projects
 
-    static func write(_ project: ProjectRecord, to writer: inout ByteWriter) {
+    static func write(_ project: StateRecords.Project, to writer: inout ByteWriter) {
         writer.write(project.settings.concurrencyCount)
         writer.write(project.settings.reconnectWindow)
         writer.write(project.settings.lockTimeout)
         writer.write(project.settings.cleanupTime)
         writer.write(UInt32(project.settings.requiresSessionName ? 1 : 0))
         writer.write(project.last)
-        writer.write(project.numberCount)
+        writer.write(UInt32(project.concurrencies.count - 1))
     }
 
     static func readProject(
@@ -95,6 +137,26 @@ enum ViewCodec {
 
     // MARK: - The rest
 
+    /// Names from number `saved` + 1 on, the block that this one lies in from its beginning.
+    static func nameBlocks(
+        _ names: NameDirectory, from saved: Int
+    ) -> [(key: UInt64, bytes: [UInt8])] {
+        var blocks: [(key: UInt64, bytes: [UInt8])] = []
+        var first = saved / namesPerBlock * namesPerBlock
+        while first < names.count {
+            var writer = ByteWriter()
+            for number in first..<min(first + namesPerBlock, names.count) {
+                names.withNameBytes(of: UInt32(number + 1)) { name in
+                    writer.write(UInt16(name.count))
+                    writer.write(name)
+                }
+            }
+            blocks.append((UInt64(first / namesPerBlock), writer.bytes))
+            first += namesPerBlock
+        }
+        return blocks
+    }
+
     static func write(_ counters: Counters, to writer: inout ByteWriter) {
         withUnsafeBytes(of: counters) { writer.write($0) }
     }
@@ -106,20 +168,5 @@ enum ViewCodec {
             withUnsafeMutableBytes(of: &counters) { $0.copyMemory(from: bytes) }
         }
         return counters
-    }
-
-    static func write(_ stack: JumpStack, to writer: inout ByteWriter) {
-        for tree in stack.trees {
-            writer.write(tree.root)
-            writer.write(tree.nodeCount)
-        }
-    }
-
-    static func readJumpStack(_ reader: inout ByteReader) -> JumpStack {
-        var trees: [JumpStack.Tree] = []
-        while !reader.isAtEnd, !reader.isExhausted {
-            trees.append(JumpStack.Tree(root: reader.read(), nodeCount: reader.read()))
-        }
-        return JumpStack(trees: trees)
     }
 }

@@ -11,10 +11,14 @@ package enum ViewReplacement {
         ViewStore.remove(directory)
         do {
             let store = try ViewStore(directory: directory, isReadOnly: false)
-            let blocks = ViewStore.blocks(
-                of: view, dirty: DirtyBlocks(isEverything: true), savedUserNames: 0,
-                savedProjectNames: 0)
-            try store.write(blocks, replacingAll: true)
+            var snapshot = ViewSnapshot()
+            snapshot.records = view.state.records
+            snapshot.userNames = ViewCodec.nameBlocks(view.users, from: 0)
+            snapshot.projectNames = ViewCodec.nameBlocks(view.projects, from: 0)
+            snapshot.userNameCount = view.users.count
+            snapshot.projectNameCount = view.projects.count
+            try store.write(snapshot, at: view.head)
+            try store.synchronise()
         } catch let error as LedgerError { throw error } catch {
             throw LedgerError(
                 .directory,

@@ -12,15 +12,8 @@ import ReconnectionRules
 /// chain hash it stands at. Derived: may be deleted at any time, and is whenever anything in it is
 /// odd.
 final class ViewStore: Sendable {
-    /// One block on its way to disk.
-    struct Block: Sendable {
-        var table: Table
-        var key: UInt64
-        var bytes: [UInt8]
-    }
-
     enum Table: String, Sendable, CaseIterable {
-        case head, users, jumpStacks, projects, concurrencies, userNames, projectNames
+        case head, users, jumps, projects, concurrencies, userNames, projectNames
     }
 
     private let environment: Environment
@@ -33,6 +26,8 @@ final class ViewStore: Sendable {
         if !isReadOnly { try directory.createSubdirectory(directory.views) }
         var options = Environment.Options()
         options.isReadOnly = isReadOnly
+        // A checkpoint only saves time, so it waits for no disk: see docs/decisions/0012.
+        options.durability = .noSync
         // LMDB trusts its pages: damage must be found before it trips over it.
         if access(directory.views + "/data.mdb", F_OK) == 0 {
             _ = try PageCheck.check(directory: directory.views)
@@ -53,57 +48,123 @@ final class ViewStore: Sendable {
         rmdir(directory.views)
     }
 
-    /// Writes blocks in one durable transaction, so that a checkpoint is there whole or not at all.
-    /// Runs on the calling thread from begin to end.
-    func write(_ blocks: [Block], replacingAll: Bool) throws {
-        var transaction = try WriteTransaction(environment)
-        for table in Table.allCases {
-            let handle = try transaction.table(named: table.rawValue, create: true)
-            if replacingAll { try transaction.clear(handle) }
-            for block in blocks where block.table == table {
-                try transaction.put(block.bytes.span.bytes, forKey: block.key, in: handle)
-            }
-        }
-        try transaction.commit()
-    }
-
     // MARK: - Writing the view down
 
-    /// The blocks that a checkpoint must write: those that changed, or all.
-    static func blocks(
-        of view: RecoveredView, dirty: DirtyBlocks, savedUserNames: Int, savedProjectNames: Int
-    ) -> [Block] {
-        var blocks: [Block] = []
-        let state = view.state
-        let userBlocks = (state.users.count + ViewCodec.usersPerBlock - 1) / ViewCodec.usersPerBlock
-        for block in 0 ..< UInt32(userBlocks)
-        where dirty.isEverything || dirty.users.contains(block) {
-            blocks.append(userBlock(block, state))
-        }
-        let stacks =
-            dirty.isEverything ? Array(state.jumpStacks.keys) : Array(dirty.jumpStacks)
-        for user in stacks {
-            guard let stack = state.jumpStacks[user] else { continue }
+    /// Writes what changed in one transaction. After a crash of the process it is there whole or
+    /// not at all; after a power cut it may be neither, which the sum of all blocks shows. Runs on
+    /// the calling thread from begin to end.
+    func write(_ snapshot: ViewSnapshot, at head: LogHead) throws {
+        var writing = try Writing(environment)
+        if snapshot.isEverything { try writing.clearAll() }
+        let (records, changes) = (snapshot.records, snapshot.changes)
+        let isEverything = snapshot.isEverything
+        try writing.put(
+            records.users, .users, isEverything ? nil : changes.users,
+            byteCount: ViewCodec.userByteCount
+        ) { ViewCodec.write($0, at: $1) }
+        try writing.put(
+            records.jumps.blocks, .jumps, isEverything ? nil : changes.jumps,
+            byteCount: ViewCodec.jumpBlockByteCount
+        ) { ViewCodec.write($0, at: $1) }
+        for number in records.projects.indices.dropFirst() {
             var writer = ByteWriter()
-            ViewCodec.write(stack, to: &writer)
-            blocks.append(block(.jumpStacks, UInt64(user), writer))
+            ViewCodec.write(records.projects[number], to: &writer)
+            try writing.put(writer, .projects, UInt64(number))
+            try writing.put(
+                records.projects[number].concurrencies, .concurrencies,
+                isEverything ? nil : changes.concurrencies[number],
+                base: UInt64(number) << 32, byteCount: ViewCodec.concurrencyByteCount
+            ) { ViewCodec.write($0, at: $1) }
         }
-        for number in 1 ..< max(1, state.projects.count) {
-            if dirty.isEverything || dirty.projects.contains(ProjectNumber(number)) {
-                var writer = ByteWriter()
-                ViewCodec.write(state.projects[number], to: &writer)
-                blocks.append(block(.projects, UInt64(number), writer))
-            }
-            blocks += concurrencyBlocks(of: number, state, dirty)
-        }
-        blocks += nameBlocks(.userNames, view.users, from: savedUserNames)
-        blocks += nameBlocks(.projectNames, view.projects, from: savedProjectNames)
-        blocks.append(headBlock(view))
-        return blocks
+        for (key, bytes) in snapshot.userNames { try writing.put(bytes, .userNames, key) }
+        for (key, bytes) in snapshot.projectNames { try writing.put(bytes, .projectNames, key) }
+        try writing.put(Self.headBlock(snapshot, head, writing.sum), .head, Self.headKey)
+        try writing.commit()
     }
 
-    private static func block(_ table: Table, _ key: UInt64, _ writer: ByteWriter) -> Block {
-        Block(table: table, key: key, bytes: ViewCodec.sealed(writer, key: seed(table, key)))
+    /// Waits until the newest checkpoint is on disk.
+    func synchronise() throws { try environment.sync() }
+
+    /// One transaction that writes blocks.
+    private struct Writing: ~Copyable {
+        private var transaction: WriteTransaction
+        /// Sum of the check words of all blocks but the head: blocks of two checkpoints, each sound
+        /// by itself, do not add up.
+        private(set) var sum: UInt64 = 0
+
+        init(_ environment: Environment) throws {
+            var transaction = try WriteTransaction(environment)
+            let table = try transaction.table(named: Table.head.rawValue, create: true)
+            var stored: UInt64 = 0
+            if let block = try transaction.get(headKey, in: table) {
+                stored = block.withUnsafeBytes { bytes in
+                    ViewCodec.opened(bytes, seed: seed(.head, headKey)).map { storedSum($0) } ?? 0
+                }
+            }
+            sum = stored
+            self.transaction = transaction
+        }
+
+        consuming func commit() throws { try transaction.commit() }
+
+        mutating func clearAll() throws {
+            for table in Table.allCases {
+                let handle = try transaction.table(named: table.rawValue, create: true)
+                try transaction.clear(handle)
+            }
+            sum = 0
+        }
+
+        /// Makes room for a block in place of the one that stands there, and seals what `body`
+        /// writes.
+        private mutating func put(
+            byteCount: Int, _ table: Table, _ key: UInt64,
+            _ body: (UnsafeMutableRawBufferPointer) -> Void
+        ) throws {
+            let handle = try transaction.table(named: table.rawValue, create: true)
+            var replaced: UInt64 = 0
+            if let old = try transaction.get(key, in: handle) {
+                replaced = old.withUnsafeBytes { ViewCodec.checkWord($0) }
+            }
+            var check: UInt64 = 0
+            try transaction.reserve(
+                byteCount: byteCount + ViewCodec.checkByteCount, forKey: key, in: handle
+            ) { block in
+                body(block)
+                check = ViewCodec.seal(block, seed: seed(table, key))
+            }
+            if table != .head { sum = sum &- replaced &+ check }
+        }
+
+        mutating func put(_ writer: ByteWriter, _ table: Table, _ key: UInt64) throws {
+            try put(writer.bytes, table, key)
+        }
+
+        mutating func put(_ content: [UInt8], _ table: Table, _ key: UInt64) throws {
+            try put(byteCount: content.count, table, key) { block in
+                content.withUnsafeBytes { block.copyMemory(from: $0) }
+            }
+        }
+
+        /// The chunks of a table that changed; all of them if `changes` is nil.
+        mutating func put<Record>(
+            _ records: RecordTable<Record>, _ table: Table, _ changes: [UInt64]?,
+            base: UInt64 = 0, byteCount: Int,
+            _ encode: (Record, UnsafeMutableRawPointer) -> Void
+        ) throws {
+            for chunk in 0..<records.chunkCount {
+                if let changes, changes[chunk >> 6] & 1 << UInt64(chunk & 63) == 0 { continue }
+                let key = base | UInt64(chunk)
+                let inUse = records.withChunk(chunk) { $0.count }
+                try put(byteCount: inUse * byteCount, table, key) { block in
+                    records.withChunk(chunk) { records in
+                        for index in records.indices {
+                            encode(records[index], block.baseAddress! + index * byteCount)
+                        }
+                    }
+                }
+            }
+        }
     }
 
     /// Part of each check word, so that a block in another one's place is found.
@@ -111,65 +172,33 @@ final class ViewStore: Sendable {
         key &* 16 &+ UInt64(Table.allCases.firstIndex(of: table) ?? 0)
     }
 
-    private static func userBlock(_ number: UInt32, _ state: State) -> Block {
+    /// The sum that a head block names: its last word.
+    private static func storedSum(_ content: UnsafeRawBufferPointer) -> UInt64 {
+        guard content.count >= 8 else { return 0 }
+        return UInt64(
+            littleEndian: content.loadUnaligned(
+                fromByteOffset: content.count - 8, as: UInt64.self))
+    }
+
+    private static func headBlock(
+        _ snapshot: ViewSnapshot, _ head: LogHead, _ sum: UInt64
+    ) -> ByteWriter {
         var writer = ByteWriter()
-        let first = Int(number) * ViewCodec.usersPerBlock
-        for index in first ..< min(first + ViewCodec.usersPerBlock, state.users.count) {
-            ViewCodec.write(state.users[index], to: &writer)
-        }
-        return block(.users, UInt64(number), writer)
-    }
-
-    private static func concurrencyBlocks(
-        of project: Int, _ state: State, _ dirty: DirtyBlocks
-    ) -> [Block] {
-        let count = state.projects[project].concurrencies.count
-        var blocks: [Block] = []
-        for first in stride(from: 0, to: count, by: ViewCodec.concurrenciesPerBlock) {
-            let key = DirtyBlocks.key(ProjectNumber(project), ConcurrencyNumber(first))
-            guard dirty.isEverything || dirty.concurrencies.contains(key) else { continue }
-            var writer = ByteWriter()
-            for index in first ..< min(first + ViewCodec.concurrenciesPerBlock, count) {
-                ViewCodec.write(state.projects[project].concurrencies[index], to: &writer)
-            }
-            blocks.append(block(.concurrencies, key, writer))
-        }
-        return blocks
-    }
-
-    private static func nameBlocks(
-        _ table: Table, _ names: NameDirectory, from saved: Int
-    ) -> [Block] {
-        var blocks: [Block] = []
-        var first = saved / ViewCodec.namesPerBlock * ViewCodec.namesPerBlock
-        while first < names.count {
-            var writer = ByteWriter()
-            for number in first ..< min(first + ViewCodec.namesPerBlock, names.count) {
-                names.withNameBytes(of: UInt32(number + 1)) { name in
-                    writer.write(UInt16(name.count))
-                    writer.write(name)
-                }
-            }
-            blocks.append(block(table, UInt64(first / ViewCodec.namesPerBlock), writer))
-            first += ViewCodec.namesPerBlock
-        }
-        return blocks
-    }
-
-    private static func headBlock(_ view: RecoveredView) -> Block {
-        var writer = ByteWriter()
+        let records = snapshot.records
         writer.write(ViewCodec.schemaVersion)
-        writer.write(view.head.position)
-        writer.write(view.head.time)
-        view.head.hash.bytes.withUnsafeBytes { writer.write($0) }
-        writer.write(view.state.lastOfLedger)
-        writer.write(UInt64(view.state.users.count))
-        writer.write(UInt64(view.state.projects.count))
-        writer.write(UInt64(view.users.count))
-        writer.write(UInt64(view.projects.count))
-        writer.write(UInt64(view.state.jumpStacks.count))
-        ViewCodec.write(view.state.counters, to: &writer)
-        return block(.head, headKey, writer)
+        writer.write(head.position)
+        writer.write(head.time)
+        head.hash.bytes.withUnsafeBytes { writer.write($0) }
+        writer.write(records.lastOfLedger)
+        writer.write(UInt64(records.users.count))
+        writer.write(UInt64(records.projects.count))
+        writer.write(UInt64(snapshot.userNameCount))
+        writer.write(UInt64(snapshot.projectNameCount))
+        writer.write(UInt64(records.jumps.blocks.count))
+        writer.write(UInt64(records.jumps.free))
+        ViewCodec.write(records.counters, to: &writer)
+        writer.write(sum)
+        return writer
     }
 
     // MARK: - Reading it back
@@ -198,117 +227,172 @@ final class ViewStore: Sendable {
         in transaction: borrowing ReadTransaction
     ) throws -> RecoveredView? {
         var head: Head?
-        try Self.forEachBlock(.head, transaction) { _, reader in head = Self.readHead(&reader) }
+        var sum: UInt64 = 0
+        try Self.forEachBlock(.head, transaction, &sum) { _, content in
+            var reader = ByteReader(content)
+            head = Self.readHead(&reader)
+            return head != nil
+        }
         guard let head else { return nil }
-        var view = head.view
-        var users: [UserRecord] = []
-        users.reserveCapacity(head.userCount)
-        var isWhole = try Self.forEachBlock(.users, transaction) { _, reader in
-            while !reader.isAtEnd, !reader.isExhausted {
-                users.append(ViewCodec.readUser(&reader))
-            }
-        }
-        var jumpStacks: [UserNumber: JumpStack] = [:]
-        isWhole = try isWhole && Self.forEachBlock(.jumpStacks, transaction) { key, reader in
-            jumpStacks[UserNumber(truncatingIfNeeded: key)] = ViewCodec.readJumpStack(&reader)
-        }
-        typealias Project = (
-            settings: ProjectSettings, last: Position, concurrencies: [ConcurrencyRecord]
-        )
-        var projects: [Project] = [(ProjectSettings(), 0, [])]
-        var numberCounts: [UInt32] = [0]
-        isWhole = try isWhole && Self.forEachBlock(.projects, transaction) { _, reader in
-            let (settings, last, numberCount) = ViewCodec.readProject(&reader)
-            projects.append((settings, last, []))
-            numberCounts.append(numberCount)
-        }
-        isWhole = try isWhole && Self.forEachBlock(.concurrencies, transaction) { key, reader in
-            let project = Int(key >> 32)
-            guard project < projects.count else { return }
-            while !reader.isAtEnd, !reader.isExhausted {
-                projects[project].concurrencies.append(ViewCodec.readConcurrency(&reader))
-            }
-        }
-        isWhole = try isWhole && Self.readNames(.userNames, transaction, into: &view.users)
-        isWhole = try isWhole && Self.readNames(.projectNames, transaction, into: &view.projects)
-        guard isWhole, users.count == head.userCount, projects.count == head.projectCount,
+        sum = 0
+        var view = RecoveredView()
+        view.head = head.head
+        var records = head.records
+        var isWhole = try Self.readRecords(
+            .users, transaction, &sum, ViewCodec.userByteCount, into: &records.users
+        ) { ViewCodec.readUser(at: $0) }
+        var blocks = RecordTable<JumpTable.Block>(blank: JumpTable.Block())
+        isWhole =
+            try isWhole
+            && Self.readRecords(
+                .jumps, transaction, &sum, ViewCodec.jumpBlockByteCount, into: &blocks
+            ) { ViewCodec.readJumpBlock(at: $0) }
+        isWhole = try isWhole && Self.readProjects(transaction, &sum, into: &records)
+        isWhole = try isWhole && Self.readNames(.userNames, transaction, &sum, into: &view.users)
+        isWhole =
+            try isWhole && Self.readNames(.projectNames, transaction, &sum, into: &view.projects)
+        guard isWhole, sum == head.sum, records.users.count == head.userCount,
+            records.projects.count == head.projectCount,
             view.users.count == head.userNameCount,
-            view.projects.count == head.projectNameCount,
-            jumpStacks.count == head.jumpStackCount,
-            zip(projects, numberCounts).dropFirst().allSatisfy({
-                $0.concurrencies.count == Int($1) + 1
-            })
+            view.projects.count == head.projectNameCount, blocks.count == head.jumpBlockCount
         else { return nil }
-        view.state = State(
-            users: users, projects: projects, jumpStacks: jumpStacks,
-            counters: view.state.counters, position: view.head.position, time: view.head.time,
-            lastOfLedger: view.state.lastOfLedger)
+        records.jumps = JumpTable(blocks: blocks, free: head.freeJumpBlock)
+        // Nothing of it differs from what is stored.
+        view.state = State(records)
+        _ = view.state.takeChanges()
         return view
+    }
+
+    private static func readProjects(
+        _ transaction: borrowing ReadTransaction, _ sum: inout UInt64,
+        into records: inout StateRecords
+    ) throws -> Bool {
+        let unused = ProjectRecord.none
+        records.projects = [
+            StateRecords.Project(
+                settings: unused.settings, last: 0, concurrencies: unused.concurrencies)
+        ]
+        var numberCounts: [UInt32] = [0]
+        let isWhole = try Self.forEachBlock(.projects, transaction, &sum) { _, content in
+            var reader = ByteReader(content)
+            let (settings, last, numberCount) = ViewCodec.readProject(&reader)
+            numberCounts.append(numberCount)
+            records.projects.append(
+                StateRecords.Project(
+                    settings: settings, last: last,
+                    concurrencies: RecordTable(blank: ProjectRecord.none.concurrencies[0])))
+            return reader.isAtEnd && !reader.isExhausted
+        }
+        guard isWhole else { return false }
+        for number in records.projects.indices.dropFirst() {
+            let isWhole = try Self.readRecords(
+                .concurrencies, transaction, &sum, ViewCodec.concurrencyByteCount,
+                base: UInt64(number) << 32, into: &records.projects[number].concurrencies
+            ) { ViewCodec.readConcurrency(at: $0) }
+            guard isWhole,
+                records.projects[number].concurrencies.count == Int(numberCounts[number]) + 1
+            else { return false }
+        }
+        return true
     }
 
     /// What the head block says: where the view stands, and how much of each there has to be.
     private struct Head {
-        var view: RecoveredView
+        var head: LogHead
+        var records: StateRecords
         var userCount: Int
         var projectCount: Int
         var userNameCount: Int
         var projectNameCount: Int
-        var jumpStackCount: Int
+        var jumpBlockCount: Int
+        var freeJumpBlock: UInt32
+        var sum: UInt64
     }
 
     private static func readHead(_ reader: inout ByteReader) -> Head? {
         guard reader.read(UInt64.self) == ViewCodec.schemaVersion else { return nil }
-        let position: Position = reader.read()
-        let time: Microseconds = reader.read()
+        var records = StateRecords()
+        records.position = reader.read()
+        records.time = reader.read()
         let hashBytes = reader.read(byteCount: 32)
         guard hashBytes.count == 32 else { return nil }
-        let lastOfLedger: Position = reader.read()
-        let counts = (0 ..< 5).map { _ in Int(truncatingIfNeeded: reader.read(UInt64.self)) }
-        let counters = ViewCodec.readCounters(&reader)
+        records.lastOfLedger = reader.read()
+        let counts = (0..<6).map { _ in Int(truncatingIfNeeded: reader.read(UInt64.self)) }
+        records.counters = ViewCodec.readCounters(&reader)
+        let sum: UInt64 = reader.read()
         guard reader.isAtEnd, !reader.isExhausted else { return nil }
-        var view = RecoveredView()
-        view.head = LogHead(position: position, time: time, hash: Digest32(hashBytes))
-        view.state = State(
-            users: [UserRecord()], projects: [], jumpStacks: [:], counters: counters,
-            position: position, time: time, lastOfLedger: lastOfLedger)
         return Head(
-            view: view, userCount: counts[0], projectCount: counts[1], userNameCount: counts[2],
-            projectNameCount: counts[3], jumpStackCount: counts[4])
+            head: LogHead(
+                position: records.position, time: records.time, hash: Digest32(hashBytes)),
+            records: records, userCount: counts[0], projectCount: counts[1],
+            userNameCount: counts[2], projectNameCount: counts[3], jumpBlockCount: counts[4],
+            freeJumpBlock: UInt32(truncatingIfNeeded: counts[5]), sum: sum)
+    }
+
+    /// The blocks of a table whose keys begin at `base`, up to the first partial one or a gap.
+    /// False if one is damaged.
+    private static func readRecords<Record>(
+        _ name: Table, _ transaction: borrowing ReadTransaction, _ sum: inout UInt64,
+        _ byteCount: Int,
+        base: UInt64 = 0, into records: inout RecordTable<Record>,
+        _ decode: (UnsafeRawPointer) -> Record
+    ) throws -> Bool {
+        try forEachBlock(name, transaction, &sum, from: base) { key, content in
+            if base > 0, key >> 32 != base >> 32 { return nil }
+            let count = content.count / byteCount
+            guard key == base | UInt64(records.chunkCount), count > 0,
+                count * byteCount == content.count, count <= RecordTable<Record>.recordsPerChunk,
+                records.count % RecordTable<Record>.recordsPerChunk == 0
+            else { return false }
+            records.appendChunk(count: count) { chunk in
+                for index in chunk.indices {
+                    chunk[index] = decode(content.baseAddress! + index * byteCount)
+                }
+            }
+            return true
+        }
     }
 
     private static func readNames(
-        _ table: Table, _ transaction: borrowing ReadTransaction, into names: inout NameDirectory
+        _ table: Table, _ transaction: borrowing ReadTransaction, _ sum: inout UInt64,
+        into names: inout NameDirectory
     ) throws -> Bool {
-        var isSound = true
-        let isWhole = try forEachBlock(table, transaction) { _, reader in
+        try forEachBlock(table, transaction, &sum) { _, content in
+            var reader = ByteReader(content)
             while !reader.isAtEnd, !reader.isExhausted {
                 let length = Int(reader.read(UInt16.self))
                 let name = reader.read(byteCount: length)
-                if reader.isExhausted { isSound = false } else { names.append(name) }
+                guard !reader.isExhausted, (1...256).contains(length) else { return false }
+                names.append(name)
             }
+            return !reader.isExhausted
         }
-        return isWhole && isSound
     }
 
-    /// Hands every block of a table, in key order, to `body`. False if one is damaged or missing.
+    /// Hands every block of a table, in key order, to `body`, which says whether it is sound, or
+    /// nil to stop. False if one is damaged or the table is missing.
     @discardableResult
     private static func forEachBlock(
-        _ name: Table, _ transaction: borrowing ReadTransaction,
-        _ body: (UInt64, inout ByteReader) -> Void
+        _ name: Table, _ transaction: borrowing ReadTransaction, _ sum: inout UInt64,
+        from first: UInt64 = 0,
+        _ body: (UInt64, UnsafeRawBufferPointer) -> Bool?
     ) throws -> Bool {
         guard let table = try transaction.table(named: name.rawValue) else { return false }
         var cursor = try transaction.cursor(in: table)
-        while try cursor.next() {
+        var hasEntry = try first == 0 ? cursor.first() : cursor.seek(toOrAfter: first)
+        while hasEntry {
             guard let key = cursor.keyUInt64 else { return false }
-            let isSound = cursor.value.withUnsafeBytes { bytes in
-                guard let content = ViewCodec.opened(bytes, key: seed(name, key)) else {
+            let isSound = cursor.value.withUnsafeBytes { bytes -> Bool? in
+                guard let content = ViewCodec.opened(bytes, seed: seed(name, key)) else {
                     return false
                 }
-                var reader = ByteReader(content)
-                body(key, &reader)
-                return !reader.isExhausted
+                let isSound = body(key, content)
+                if isSound == true { sum &+= ViewCodec.checkWord(bytes) }
+                return isSound
             }
+            guard let isSound else { return true }
             if !isSound { return false }
+            hasEntry = try cursor.next()
         }
         return true
     }

@@ -26,14 +26,12 @@ package final class WritableLedger {
         let store = Self.openViews(directory)
         let (view, recovery) = try Recovery.view(of: log, store: store)
         self.recovery = recovery
-        let isUsed = recovery.checkpointPosition > 0
         core = LedgerCore(
             log: log, view: view,
             checkpointer: store.map {
                 Checkpointer(
                     store: $0, eventCountBetween: options.checkpointEventCount,
-                    saved: isUsed && recovery.replayedEventCount == 0 ? view : nil,
-                    eventsSince: recovery.replayedEventCount)
+                    saved: recovery)
             })
     }
 

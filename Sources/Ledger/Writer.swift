@@ -1,150 +1,105 @@
 import EventLog
 import ReconnectionRules
-import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
-/// What callers put into the inbox.
-enum Work: Sendable {
-    /// One action, the common case.
-    case act(Action, Caller, CheckedContinuation<Result<ActionReply, LedgerError>, Never>)
-    /// Many, committed together.
-    case actAll(
-        [Action], Caller,
-        CheckedContinuation<Result<[Result<ActionReply, LedgerError>], LedgerError>, Never>)
-    /// Many as one flat buffer, committed together.
-    case actBatch(
-        ActionBatch, Caller, CheckedContinuation<Result<ActionBatchReply, LedgerError>, Never>)
-    /// A look at the current view: `run` on the writer thread returns what delivers the answer once
-    /// everything it saw is durable; `fail` delivers an error instead.
-    case look(
-        run: @Sendable (LedgerCore) -> (@Sendable () -> Void),
-        fail: @Sendable (LedgerError) -> Void)
-}
 
 /// The one thread that owns the state: takes all that is in the inbox, settles what is due, decides
-/// each in turn, commits once, then answers everybody.
+/// each in turn, and hands what came of it to the committer, which answers once it is durable.
+///
+/// While a commit is under way the batch at hand grows; it is handed over when the disk is free, or
+/// when it is full.
 final class Writer {
     /// How old the sign of life may grow while deadlines run: half of what is promised.
     private static let signOfLifeInterval: Microseconds = 500_000
 
     private let core: LedgerCore
     private let inbox: Inbox<Work>
-    private let durable: DurableHead
+    private let committer: Committer
     private let clock: RunningClock
-    private let signOfLife: SignOfLife
-    private let metrics: SharedMetrics
     private let ending: LedgerEnding
     private var lastSign: Microseconds
-    /// What answers the work decided but not yet durable.
-    private var pending: [(LedgerError?) -> Void] = []
-    /// How much of the work at hand was decided.
-    private var decidedCount = 0
+    /// What answers the work decided but not handed over.
+    private var pending: [Answer] = []
 
     init(
-        core: LedgerCore, inbox: Inbox<Work>, durable: DurableHead, clock: RunningClock,
-        signOfLife: SignOfLife, metrics: SharedMetrics, ending: LedgerEnding
+        core: LedgerCore, inbox: Inbox<Work>, committer: Committer, clock: RunningClock,
+        ending: LedgerEnding
     ) {
         self.core = core
         self.inbox = inbox
-        self.durable = durable
+        self.committer = committer
         self.clock = clock
-        self.signOfLife = signOfLife
-        self.metrics = metrics
         self.ending = ending
-        lastSign = core.head.time
+        lastSign = core.state.time
     }
 
     /// Runs until the inbox is closed and empty, or a commit fails.
     func run() {
+        committer.start()
+        defer { committer.finish() }
         var work: [Work] = []
         while true {
             let isClosed = inbox.take(into: &work, timeoutMicroseconds: timeout())
-            do throws(LedgerError) {
-                try process(work)
-            } catch {
-                ending.fail(error)
-                for answer in pending { answer(error) }
-                for item in work.dropFirst(decidedCount) { Self.fail(item, error) }
-                inbox.close()
-                failRest(error)
-                return
-            }
+            if let error = committer.failure { return fail(work, error) }
+            process(work)
             if isClosed, work.isEmpty { return finish() }
             work.removeAll(keepingCapacity: true)
         }
     }
 
-    /// One turn: nothing is answered before everything decided in it is durable.
-    private func process(_ work: [Work]) throws(LedgerError) {
-        decidedCount = 0
+    /// One turn. Nothing is answered here: the committer does, once it is durable.
+    private func process(_ work: [Work]) {
         var now = clock.now
-        try settle(at: now)
+        settle(at: now)
+        core.warm(work)
         for item in work {
             if core.isBatchFull {
-                try commitAndAnswer(at: now)
+                handOver(at: now)
                 now = max(now, clock.now)
-                try settle(at: now)
+                settle(at: now)
             }
             pending.append(decide(item, at: now))
-            decidedCount += 1
         }
-        try commitAndAnswer(at: now)
-        showLife(at: now)
-        core.checkpointIfDue()
+        if isSignDue(at: now) || hasSomething && committer.isReady { handOver(at: now) }
     }
 
-    private func commitAndAnswer(at now: Microseconds) throws(LedgerError) {
-        try core.commit(wallOffset: clock.wallOffset(at: now))
-        if core.head.position > durable.head.position {
-            durable.publish(core.head)
-            metrics.publish(core.metrics)
-            lastSign = max(lastSign, core.head.time)
-        }
-        for answer in pending { answer(nil) }
-        pending.removeAll(keepingCapacity: true)
+    private var hasSomething: Bool { !pending.isEmpty || core.hasUncommitted }
+
+    private func settle(at now: Microseconds) {
+        core.settle(at: now) { handOver(at: now) }
     }
 
-    private func settle(at now: Microseconds) throws(LedgerError) {
-        try core.settle(at: now, wallOffset: clock.wallOffset(at: now))
+    /// Gives what was decided to the committer; waits while that has a commit queued already.
+    private func handOver(at now: Microseconds) {
+        var commit = Commit()
+        commit.commandCount = core.commandCount
+        swap(&commit.answers, &pending)
+        if isSignDue(at: now) {
+            commit.signOfLife = now
+            lastSign = now
+        }
+        if core.hasUncommitted {
+            commit.batch = core.takeBatch(wallOffset: clock.wallOffset(at: now)) {
+                committer.builder(after: $0)
+            }
+            commit.head = core.head
+            // A durable event is a sign of life too.
+            lastSign = max(lastSign, core.state.time)
+            commit.checkpoint = core.checkpointIfDue()
+        }
+        committer.submit(commit)
     }
 
     /// Decides one item and returns what answers it once that is durable.
-    private func decide(_ item: Work, at now: Microseconds) -> (LedgerError?) -> Void {
+    private func decide(_ item: Work, at now: Microseconds) -> Answer {
         switch item {
-        case .act(let action, let caller, let continuation):
-            let result = perform(action, at: now, by: caller)
-            return { error in
-                continuation.resume(returning: error.map { .failure($0) } ?? result)
-            }
-        case .actAll(let actions, let caller, let continuation):
-            let results = actions.map { perform($0, at: now, by: caller) }
-            return { error in
-                continuation.resume(returning: error.map { .failure($0) } ?? .success(results))
-            }
-        case .actBatch(let batch, let caller, let continuation):
-            let reply = core.perform(batch, at: now, by: caller)
-            return { error in
-                continuation.resume(returning: error.map { .failure($0) } ?? .success(reply))
-            }
-        case .look(let run, let fail):
-            let deliver = run(core)
-            return { error in
-                if let error { fail(error) } else { deliver() }
-            }
+        case .act(let action, let caller, let asker):
+            return .act(asker, core.result(of: action, at: now, by: caller))
+        case .actAll(let actions, let caller, let asker):
+            return .actAll(asker, actions.map { core.result(of: $0, at: now, by: caller) })
+        case .actBatch(let batch, let caller, let asker):
+            return .actBatch(
+                asker, core.perform(batch, at: now, by: caller) { handOver(at: now) })
+        case .look(let run, let fail): return .look(deliver: run(core), fail: fail)
         }
-    }
-
-    private func perform(
-        _ action: Action, at now: Microseconds, by caller: Caller
-    ) -> Result<ActionReply, LedgerError> {
-        do throws(LedgerError) {
-            return .success(try core.perform(action, at: now, by: caller))
-        } catch { return .failure(error) }
     }
 
     // MARK: - Time
@@ -156,39 +111,33 @@ final class Writer {
         return max(0, min(deadline - clock.now, Self.signOfLifeInterval))
     }
 
-    /// Everything due at `now` is settled and durable: that is what a sign of life says.
-    private func showLife(at now: Microseconds) {
-        guard core.state.hasDeadlines, now - lastSign >= Self.signOfLifeInterval else { return }
-        signOfLife.write(now)
-        lastSign = now
+    private func isSignDue(at now: Microseconds) -> Bool {
+        core.state.hasDeadlines && now - lastSign >= Self.signOfLifeInterval
     }
+
+    // MARK: - Ending
 
     /// An orderly end: what is due is settled, the outage begins now, and the next opening has
     /// nothing to replay.
     private func finish() {
         let now = clock.now
-        do throws(LedgerError) {
-            try settle(at: now)
-            try commitAndAnswer(at: now)
-        } catch { return ending.fail(error) }
-        if core.state.hasDeadlines { signOfLife.write(now) }
+        settle(at: now)
+        lastSign = .min / 2
+        handOver(at: now)
+        committer.finish()
+        if let error = committer.failure { return fail([], error) }
         core.checkpointNow()
     }
 
-    // MARK: - Failing
-
-    private func failRest(_ error: LedgerError) {
+    /// Nothing decided is known to be durable any more: everybody waiting is told.
+    private func fail(_ work: [Work], _ error: LedgerError) {
+        ending.fail(error)
+        for answer in pending { answer.give(error) }
+        pending.removeAll()
+        for item in work { item.fail(error) }
+        inbox.close()
         var rest: [Work] = []
         _ = inbox.take(into: &rest, timeoutMicroseconds: 0)
-        for item in rest { Self.fail(item, error) }
-    }
-
-    private static func fail(_ item: Work, _ error: LedgerError) {
-        switch item {
-        case .act(_, _, let continuation): continuation.resume(returning: .failure(error))
-        case .actAll(_, _, let continuation): continuation.resume(returning: .failure(error))
-        case .actBatch(_, _, let continuation): continuation.resume(returning: .failure(error))
-        case .look(_, let fail): fail(error)
-        }
+        for item in rest { item.fail(error) }
     }
 }

@@ -6,7 +6,7 @@
 /// nothing, and ten million waiting users cost nothing until their windows end. Only a deadline
 /// that becomes earlier than the entry adds a second one, and the first is then stale.
 struct DeadlineSchedule: Sendable {
-    struct Entry: Comparable, Sendable {
+    struct Entry: Comparable, Sendable, BitwiseCopyable {
         var moment: Microseconds
         var concurrency: ConcurrencyNumber
         var project: ProjectNumber
@@ -18,21 +18,22 @@ struct DeadlineSchedule: Sendable {
         }
     }
 
-    private var heap = BinaryHeap<Entry>()
+    private var queue = OrderedQueue<Entry>()
 
     /// No deadline is before this moment. Cost: O(1).
-    var earliest: Microseconds? { heap.min?.moment }
+    var earliest: Microseconds? { queue.min?.moment }
 
     /// Entries, stale ones included.
-    var count: Int { heap.count }
+    var count: Int { queue.count }
 
-    mutating func insert(_ entry: Entry) { heap.insert(entry) }
+    mutating func insert(_ entry: Entry) { queue.insert(entry) }
 
     /// Removes and returns the first entry if its moment is not after `now`.
     mutating func popDue(at now: Microseconds) -> Entry? {
-        guard let first = heap.min, first.moment <= now else { return nil }
-        return heap.removeMin()
+        guard let first = queue.min, first.moment <= now else { return nil }
+        queue.removeMin()
+        return first
     }
 
-    mutating func replaceAll(with entries: [Entry]) { heap.replaceAll(with: entries) }
+    mutating func replaceAll(with entries: [Entry]) { queue.replaceAll(with: entries) }
 }

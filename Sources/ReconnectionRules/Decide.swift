@@ -222,8 +222,8 @@ extension State {
     /// The idle concurrency to withdraw next. One withdrawal after another goes down the numbers,
     /// so lowering by n costs one pass; what just came free above capacity is the only one idle.
     private func highestIdle(after event: Event) -> Int? {
-        let concurrencies = projects[Int(event.project)].concurrencies
         if event.state == .idle { return Int(event.concurrency) }
+        let concurrencies = projects[Int(event.project)].concurrencies
         let end = event.kind == .withdrawn ? Int(event.concurrency) : concurrencies.count
         return concurrencies[..<end].lastIndex { $0.state == .idle }
     }
@@ -257,8 +257,12 @@ extension State {
         if Int(user) < users.count, user > 0 {
             let record = users[Int(user)]
             event.previousOfUser = record.last
-            let isJumpNode = (record.eventCount + 1) % JumpStack.stride == 0
-            event.jump = isJumpNode ? (jumpStacks[user]?.nextJump ?? 0) : record.jump
+            let isJumpNode = (record.eventCount &+ 1) % JumpTable.stride == 0
+            event.jump =
+                isJumpNode
+                ? jumps.nextJump(
+                    record.jumpBlock, nodeCount: record.eventCount / JumpTable.stride)
+                : record.jump
         }
         return event
     }

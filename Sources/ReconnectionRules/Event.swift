@@ -92,7 +92,7 @@ public struct Event: Equatable, Sendable, BitwiseCopyable {
     /// Position of the previous event of the same concurrency; for projectNamed and
     /// projectModified of the same project; for opened of the ledger.
     public var previousOfConcurrency: Position = 0
-    /// An earlier event of the same user, farther back: see `JumpStack`.
+    /// An earlier event of the same user, farther back: see `JumpTable`.
     public var jump: Position = 0
 
     public init(position: Position, time: Microseconds, kind: Kind, outcome: Outcome) {

@@ -21,7 +21,7 @@ extension State {
         case .projectModified: evolveSettings(event)
         case .userNamed:
             users.append(UserRecord())
-            link(event)
+            evolveUser(event)
         case .applied, .sessionCreated, .disconnected, .destroyed, .repossessed, .recovered,
             .withdrawn, .restored:
             if event.user != 0 { evolveUser(event) }
@@ -30,53 +30,56 @@ extension State {
     }
 
     private mutating func evolveUser(_ event: Event) {
-        if event.outcome == .granted {
-            users[Int(event.user)].project = event.project
-            users[Int(event.user)].concurrency = event.concurrency
-        } else if event.releasesUser {
-            users[Int(event.user)].project = 0
-            users[Int(event.user)].concurrency = 0
+        let isJumpNode = users.update(Int(event.user)) { user in
+            if event.outcome == .granted {
+                user.project = event.project
+                user.concurrency = event.concurrency
+            } else if event.releasesUser {
+                user.project = 0
+                user.concurrency = 0
+            }
+            // Ends the user's chain of events in this one.
+            user.last = event.position
+            user.eventCount &+= 1
+            return user.eventCount % JumpTable.stride == 0
         }
-        link(event)
+        if isJumpNode { addJumpNode(event) }
     }
 
-    /// Ends the user's chain of events in this one.
-    private mutating func link(_ event: Event) {
-        let index = Int(event.user)
-        users[index].last = event.position
-        users[index].eventCount &+= 1
-        if users[index].eventCount % JumpStack.stride == 0 {
-            users[index].jump = event.position
-            jumpStacks[event.user, default: JumpStack()].append(event.position)
+    private mutating func addJumpNode(_ event: Event) {
+        let user = users[Int(event.user)]
+        let block = jumps.append(
+            event.position, to: user.jumpBlock,
+            nodeCount: user.eventCount / JumpTable.stride &- 1)
+        users.update(Int(event.user)) { user in
+            user.jump = event.position
+            user.jumpBlock = block
         }
     }
 
     private mutating func evolveConcurrency(_ event: Event) {
         let project = Int(event.project)
-        let number = Int(event.concurrency)
-        let before = projects[project].concurrencies[number].state
-        var record = projects[project].concurrencies[number]
-        record.last = event.position
-        record.state = event.state
-        switch event.state {
-        case .reserved, .connected, .waiting:
-            record.user = event.user
-            record.session = event.session
-            record.moment = event.deadline
+        let (before, scheduled) = projects[project].concurrencies.update(Int(event.concurrency)) {
+            record in
+            let before = record.state
+            record.last = event.position
+            record.state = event.state
+            let isHeld = event.state.isHeld
+            record.user = isHeld ? event.user : 0
+            record.session = isHeld ? event.session : 0
+            record.moment = event.state == .idle ? event.time : event.deadline
             record.runsWithoutClient = event.state == .connected && event.flag
-        case .recovering, .withdrawn, .none:
-            record.user = 0
-            record.session = 0
-            record.moment = event.deadline
-            record.runsWithoutClient = false
-        case .idle:
-            record.user = 0
-            record.session = 0
-            record.moment = event.time
-            record.runsWithoutClient = false
+            guard let deadline = record.deadline, deadline < record.scheduledAt else {
+                return (before, Microseconds?.none)
+            }
+            record.scheduledAt = deadline
+            return (before, deadline)
         }
-        schedule(&record, event.project, event.concurrency)
-        projects[project].concurrencies[number] = record
+        if let scheduled {
+            schedule.insert(
+                DeadlineSchedule.Entry(
+                    moment: scheduled, concurrency: event.concurrency, project: event.project))
+        }
         if event.state == .idle, before != .idle {
             projects[project].idle.insert(event.concurrency, since: event.time)
         }
@@ -97,16 +100,6 @@ extension State {
         if !before.isHeld, after.isHeld { counters.heldNow += 1 }
     }
 
-    private mutating func schedule(
-        _ record: inout ConcurrencyRecord, _ project: ProjectNumber,
-        _ concurrency: ConcurrencyNumber
-    ) {
-        guard let deadline = record.deadline, deadline < record.scheduledAt else { return }
-        record.scheduledAt = deadline
-        schedule.insert(
-            DeadlineSchedule.Entry(moment: deadline, concurrency: concurrency, project: project))
-    }
-
     private mutating func evolveSettings(_ event: Event) {
         guard let settings = event.settings else { return }
         let index = Int(event.project)
@@ -116,8 +109,7 @@ extension State {
         // brought back one event each.
         let numberCount = projects[index].numberCount
         guard settings.concurrencyCount > numberCount else { return }
-        projects[index].concurrencies.reserveCapacity(Int(settings.concurrencyCount) + 1)
-        for number in numberCount + 1 ... settings.concurrencyCount {
+        for number in numberCount + 1...settings.concurrencyCount {
             var record = ConcurrencyRecord()
             record.moment = event.time
             projects[index].concurrencies.append(record)

@@ -3,7 +3,7 @@
 /// An entry whose concurrency is no longer idle since that moment is stale and skipped when it
 /// comes up: withdrawing takes from the middle, and is rare.
 struct IdleQueue: Sendable {
-    struct Entry: Comparable, Sendable {
+    struct Entry: Comparable, Sendable, BitwiseCopyable {
         var since: Microseconds
         var number: ConcurrencyNumber
 
@@ -12,27 +12,27 @@ struct IdleQueue: Sendable {
         }
     }
 
-    private var heap = BinaryHeap<Entry>()
+    private var queue = OrderedQueue<Entry>()
 
     mutating func insert(_ number: ConcurrencyNumber, since: Microseconds) {
-        heap.insert(Entry(since: since, number: number))
+        queue.insert(Entry(since: since, number: number))
     }
 
     /// The concurrency to grant next, nil if none is idle. Drops stale entries on the way.
-    mutating func first(in concurrencies: [ConcurrencyRecord]) -> ConcurrencyNumber? {
-        while let entry = heap.min {
+    mutating func first(in concurrencies: RecordTable<ConcurrencyRecord>) -> ConcurrencyNumber? {
+        while let entry = queue.min {
             let record = concurrencies[Int(entry.number)]
             if record.state == .idle, record.moment == entry.since { return entry.number }
-            _ = heap.removeMin()
+            queue.removeMin()
         }
         return nil
     }
 
-    mutating func replaceAll(from concurrencies: [ConcurrencyRecord]) {
+    mutating func replaceAll(from concurrencies: RecordTable<ConcurrencyRecord>) {
         var entries: [Entry] = []
         for (index, record) in concurrencies.enumerated() where record.state == .idle {
             entries.append(Entry(since: record.moment, number: ConcurrencyNumber(index)))
         }
-        heap.replaceAll(with: entries)
+        queue.replaceAll(with: entries)
     }
 }

@@ -2,7 +2,8 @@
 public struct ProjectRecord: Sendable {
     public var settings = ProjectSettings()
     /// Index = number; index 0 is unused.
-    public var concurrencies: [ConcurrencyRecord] = [ConcurrencyRecord.unused]
+    public var concurrencies = RecordTable<ConcurrencyRecord>(
+        CollectionOfOne(.unused), blank: .unused)
     /// How many are not withdrawn. Above the capacity while users still hold what was lowered away.
     public internal(set) var inServiceCount: UInt32 = 0
     /// How many are idle.
@@ -12,6 +13,20 @@ public struct ProjectRecord: Sendable {
     var idle = IdleQueue()
 
     init() {}
+
+    /// Derives the counts and the queue from the concurrencies.
+    mutating func countStates() {
+        inServiceCount = 0
+        idleCount = 0
+        for record in concurrencies.dropFirst() {
+            if record.state != .withdrawn { inServiceCount += 1 }
+            if record.state == .idle { idleCount += 1 }
+        }
+        idle.replaceAll(from: concurrencies)
+    }
+
+    /// Stands at the unused index 0.
+    public static let none = ProjectRecord()
 
     /// "Running": reserved, connected, waiting and recovering.
     public var runningCount: UInt32 { inServiceCount - idleCount }

@@ -8,8 +8,10 @@ public struct UserRecord: Equatable, Sendable, BitwiseCopyable {
     public var eventCount: UInt32 = 0
     /// Position of the user's newest event.
     public var last: Position = 0
-    /// Position of the user's newest event that carries a long jump (see `JumpStack`).
+    /// Position of the user's newest event that carries a long jump (see `JumpTable`).
     public var jump: Position = 0
+    /// Block of the user's newest jump trees in `State.jumps`, 0 if it has none.
+    public var jumpBlock: UInt32 = 0
 
     public init() {}
 

@@ -4,11 +4,12 @@
 /// (`forEachCanonicalWord`). Nothing here reads a clock, draws a random number or does I/O.
 public struct State: Sendable {
     /// Index = number; index 0 is unused.
-    public internal(set) var users: [UserRecord] = [UserRecord()]
+    public internal(set) var users = RecordTable<UserRecord>(
+        CollectionOfOne(UserRecord()), blank: UserRecord())
     /// Index = number; index 0 is unused.
     public internal(set) var projects: [ProjectRecord] = [ProjectRecord()]
     /// Jump trees of the users that have 16 events and more.
-    public internal(set) var jumpStacks: [UserNumber: JumpStack] = [:]
+    public internal(set) var jumps = JumpTable()
     public internal(set) var counters = Counters()
     /// Position of the newest event folded in, 0 before the first.
     public internal(set) var position: Position = 0
@@ -21,38 +22,6 @@ public struct State: Sendable {
     var numberCount = 0
 
     public init() {}
-
-    /// Restores a state from stored records and derives the queues from them.
-    ///
-    /// Cost: linear in the number of concurrencies. The records must come from one state; `users`
-    /// and `projects` include the unused index 0.
-    public init(
-        users: [UserRecord], projects: [(settings: ProjectSettings, last: Position,
-            concurrencies: [ConcurrencyRecord])],
-        jumpStacks: [UserNumber: JumpStack], counters: Counters, position: Position,
-        time: Microseconds, lastOfLedger: Position
-    ) {
-        self.users = users
-        self.projects = projects.map { stored in
-            var project = ProjectRecord()
-            project.settings = stored.settings
-            project.last = stored.last
-            project.concurrencies = stored.concurrencies
-            for record in stored.concurrencies.dropFirst() {
-                if record.state != .withdrawn { project.inServiceCount += 1 }
-                if record.state == .idle { project.idleCount += 1 }
-            }
-            project.idle.replaceAll(from: project.concurrencies)
-            return project
-        }
-        self.jumpStacks = jumpStacks
-        self.counters = counters
-        self.position = position
-        self.time = time
-        self.lastOfLedger = lastOfLedger
-        numberCount = self.projects.dropFirst().reduce(0) { $0 + Int($1.numberCount) }
-        rebuildSchedule()
-    }
 
     public var userCount: Int { users.count - 1 }
     public var projectCount: Int { projects.count - 1 }

@@ -27,6 +27,11 @@ struct RebuildCommand: ParsableCommand {
                 object.string("viewDigest", report.viewDigest)
                 object.bool("isSame", report.isSame)
                 object.bool("isReplaced", report.isReplaced)
+                object.json("seconds", Seconds.json(report.foldSeconds))
+                object.unsigned("eventsPerSecond", UInt64(report.eventsPerSecond))
+                object.json("checkCoreSeconds", Seconds.json(report.checkCoreSeconds))
+                object.json("foldCoreSeconds", Seconds.json(report.foldCoreSeconds))
+                object.json("totalSeconds", Seconds.json(report.seconds))
             }
             print(String(decoding: bytes, as: UTF8.self))
         } else {
@@ -36,6 +41,12 @@ struct RebuildCommand: ParsableCommand {
                         ? "the same as the view that stood there" : "the view differed")
                     + (report.isReplaced
                         ? "" : "; a running process owns the views, left in place"))
+            if report.eventCount > 0 {
+                print(
+                    "\(Seconds.text(report.foldSeconds)) s, "
+                        + "\(Progress.short(report.eventsPerSecond)) events/s; with comparing and "
+                        + "storing \(Seconds.text(report.seconds)) s")
+            }
         }
         if !report.isSame {
             throw CheckFailed(

@@ -76,7 +76,7 @@ final class Progress {
         _ = write(STDERR_FILENO, bytes, bytes.count)
     }
 
-    private static func short(_ rate: Double) -> String {
+    static func short(_ rate: Double) -> String {
         if rate >= 1e6 { return "\(Double(Int(rate / 1e5)) / 10) M" }
         if rate >= 1e3 { return "\(Int(rate / 1e3)) k" }
         return "\(Int(rate))"
@@ -86,4 +86,11 @@ final class Progress {
         let whole = Int(seconds.rounded(.up))
         return "\(whole / 60):" + (whole % 60 < 10 ? "0" : "") + "\(whole % 60)"
     }
+}
+
+/// Lengths of time as they are measured, to the millisecond.
+enum Seconds {
+    static func text(_ seconds: Double) -> String { "\((seconds * 1_000).rounded() / 1_000)" }
+
+    static func json(_ seconds: Double) -> [UInt8] { Array(text(seconds).utf8) }
 }

@@ -107,7 +107,7 @@ extension LedgerReader {
 struct Answers: Equatable {
     var digest: Digest32
     var head: LogHead
-    var jumpStacks: [UserNumber: JumpStack]
+    var jumpStacks: [UserNumber: [Position]]
     var users: [String]
     var projects: [String]
     var numbers: [UserNumber]

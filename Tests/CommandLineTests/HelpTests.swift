@@ -3,9 +3,11 @@ import Testing
 @Suite struct HelpTests {
     static let commands: [[String]] = [
         ["serve"], ["project"], ["project", "set"], ["project", "list"],
-        ["credential"], ["credential", "create"], ["credential", "list"], ["credential", "disable"],
+        ["credential"], ["credential", "create"], ["credential", "list"],
+        ["credential", "disable"],
         ["apply"], ["session"], ["disconnect"], ["destroy"], ["repossess"], ["import"],
-        ["history"], ["state"], ["stats"], ["tail"], ["verify"], ["rebuild"], ["version"],
+        ["history"], ["state"], ["stats"], ["tail"], ["verify"], ["rebuild"], ["storm"],
+        ["version"],
     ]
 
     @Test(arguments: [[]] + commands)

@@ -36,6 +36,7 @@ import Testing
             writes: true),
         Form(words: ["history", "u1"]),
         Form(words: ["state"]), Form(words: ["state", "u1"]),
+        Form(words: ["state", "u1", "--at", "3"]), Form(words: ["verify", "--without-rules"]),
         Form(words: ["stats"]), Form(words: ["tail"]), Form(words: ["tail", "-f"]),
         Form(words: ["verify"]), Form(words: ["rebuild"]),
     ]

@@ -76,7 +76,7 @@ import Testing
     @Test func namesComeBack() throws {
         let log = try EventLog(directory: scratch.path, mode: .create)
         let names = ["a", "Ärger ☂︎", String(repeating: "ü", count: 128), "a,b\"c"]
-        var builder = BatchBuilder(after: .empty)
+        var builder = BatchMaker(after: .empty)
         var position: Position = 0
         for (index, name) in names.enumerated() {
             // Two events without a name in between.
@@ -133,7 +133,7 @@ import Testing
         let log = try EventLog(directory: scratch.path, mode: .create)
         try log.appendSamples([2, 3])
         let before = try log.head()
-        var builder = BatchBuilder(after: head)
+        var builder = BatchMaker(after: head)
         builder.append(sampleEvent(at: head.position + 1, time: .seconds(1_000)))
         let error = #expect(throws: LogError.self) {
             _ = try builder.seal(wallOffset: nil, origin: nil) { (bytes) throws(LogError) in
@@ -164,7 +164,7 @@ import Testing
         let log = try EventLog(directory: scratch.path, mode: .create)
         var head = LogHead.empty
         let name = [UInt8](repeating: 120, count: LogFormat.nameByteCountMax)
-        var builder = BatchBuilder(after: head)
+        var builder = BatchMaker(after: head)
         // 256-byte names make it long in fewer events.
         for _ in 0 ..< 7 {
             let first = builder.nextPosition

@@ -28,7 +28,7 @@ extension EventLog {
     @discardableResult
     func appendSamples(_ counts: [Int], origin: BatchOrigin? = nil) throws -> [LogHead] {
         var head = try head()
-        var builder = BatchBuilder(after: head)
+        var builder = BatchMaker(after: head)
         var heads: [LogHead] = []
         for count in counts {
             let first = builder.nextPosition
@@ -79,4 +79,36 @@ func damagedPosition(_ error: LogError?) -> Position? {
 func hex(_ bytes: some Sequence<UInt8>) -> String {
     let digits = Array("0123456789abcdef")
     return String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
+}
+
+/// Makes batches one behind the other: what the engine does with a builder and a head.
+struct BatchMaker {
+    private let builder: BatchBuilder
+    private var head: LogHead
+
+    init(after head: LogHead) {
+        builder = BatchBuilder(after: head.position)
+        self.head = head
+    }
+
+    var nextPosition: Position { builder.nextPosition }
+    var eventCount: Int { builder.eventCount }
+    var isEmpty: Bool { builder.isEmpty }
+    var isFull: Bool { builder.isFull }
+
+    func append(_ event: Event, name: [UInt8]? = nil) {
+        guard let name else { return builder.append(event) }
+        name.withUnsafeBytes { builder.append(event, name: $0) }
+    }
+
+    mutating func seal(
+        wallOffset: Microseconds?, origin: BatchOrigin?,
+        _ body: (UnsafeRawBufferPointer) throws -> Void
+    ) rethrows -> LogHead {
+        let sealed = builder.seal(after: head, wallOffset: wallOffset, origin: origin)
+        try body(builder.sealedBytes)
+        head = sealed
+        builder.begin(after: sealed.position)
+        return sealed
+    }
 }

@@ -224,12 +224,12 @@ extension LedgerTests {
                 let faults = Faults(on: scratch.directory.views)
                 try await withLedger(scratch, clock, { $0.checkpointEventCount = 10 }) { ledger in
                     try await ledger.modifyProject("demo", ProjectChange(concurrencyCount: 5))
-                    faults.fail(.sync, after: 2, times: 3, with: ENOSPC)
+                    faults.fail(.write, after: 2, times: 3, with: ENOSPC)
                     for round in 0 ..< 200 {
                         try await ledger.apply(user: "u\(round % 7)", project: "demo")
                     }
                 }
-                #expect(faults.count(.sync) > 5)
+                #expect(faults.count(.write) > 5)
             }
             let digest = try expectSound(scratch)
             try await withLedger(scratch, clock) { ledger in

@@ -160,7 +160,7 @@ extension LedgerTests {
         }
 
         @Test(arguments: [
-            "head", "users", "projects", "concurrencies", "userNames", "projectNames", "jumpStacks",
+            "head", "users", "projects", "concurrencies", "userNames", "projectNames", "jumps",
         ])
         func aDamagedCheckpointIsRejected(table: String) async throws {
             try await withLedger(scratch, clock) { ledger in

@@ -383,7 +383,7 @@ enum PropertyAudit {
         if found != expected { throw Discrepancy("ledger chain: \(found), not \(expected)") }
     }
 
-    /// Jumps as `JumpStack` describes them: every 16th event of a user is a node; other events
+    /// Jumps as `JumpTable` describes them: every 16th event of a user is a node; other events
     /// point to the newest node, a node past its two predecessors if they root equal trees.
     static func checkJumps(
         _ positions: [Position], _ events: [Event], user: Int
@@ -458,25 +458,22 @@ enum PropertyAudit {
 
     /// The state as it comes back from stored records: public fields only.
     static func restored(_ state: State) -> State {
-        State(
-            users: state.users,
-            projects: state.projects.map { project in
-                (
-                    settings: project.settings, last: project.last,
-                    concurrencies: project.concurrencies.map { stored in
-                        var record = ConcurrencyRecord()
-                        record.state = stored.state
-                        record.runsWithoutClient = stored.runsWithoutClient
-                        record.user = stored.user
-                        record.session = stored.session
-                        record.moment = stored.moment
-                        record.last = stored.last
-                        return record
-                    }
-                )
-            },
-            jumpStacks: state.jumpStacks, counters: state.counters, position: state.position,
-            time: state.time, lastOfLedger: state.lastOfLedger)
+        var records = state.records
+        for project in records.projects.indices {
+            let stored = records.projects[project].concurrencies
+            records.projects[project].concurrencies = RecordTable(
+                stored.map { stored in
+                    var record = ConcurrencyRecord()
+                    record.state = stored.state
+                    record.runsWithoutClient = stored.runsWithoutClient
+                    record.user = stored.user
+                    record.session = stored.session
+                    record.moment = stored.moment
+                    record.last = stored.last
+                    return record
+                }, blank: ConcurrencyRecord())
+        }
+        return State(records)
     }
 
     static func describe(_ event: Event) -> String {

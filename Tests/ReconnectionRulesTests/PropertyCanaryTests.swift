@@ -117,20 +117,14 @@ struct PropertyCanaryTests {
         }
 
         private static func withoutIdleness(_ state: State) -> State {
-            State(
-                users: state.users,
-                projects: state.projects.map { project in
-                    (
-                        settings: project.settings, last: project.last,
-                        concurrencies: project.concurrencies.map { stored in
-                            var record = stored
-                            if record.state == .idle { record.moment = 0 }
-                            return record
-                        }
-                    )
-                },
-                jumpStacks: state.jumpStacks, counters: state.counters,
-                position: state.position, time: state.time, lastOfLedger: state.lastOfLedger)
+            var records = state.records
+            for project in records.projects.indices {
+                for number in records.projects[project].concurrencies.indices
+                where records.projects[project].concurrencies[number].state == .idle {
+                    records.projects[project].concurrencies[number].moment = 0
+                }
+            }
+            return State(records)
         }
     }
 

@@ -157,11 +157,5 @@ func canonicalWords(_ state: State) -> [UInt64] {
 
 /// The same state, taken apart into the records a checkpoint stores and put together again.
 func restored(_ state: State) -> State {
-    State(
-        users: state.users,
-        projects: state.projects.map {
-            (settings: $0.settings, last: $0.last, concurrencies: $0.concurrencies)
-        },
-        jumpStacks: state.jumpStacks, counters: state.counters, position: state.position,
-        time: state.time, lastOfLedger: state.lastOfLedger)
+    State(state.records)
 }

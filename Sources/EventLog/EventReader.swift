@@ -1,0 +1,104 @@
+import LMDB
+public import ReconnectionRules
+
+/// Single events of one snapshot, each checked by its check word. Walks over back-pointers and
+/// searches are made of many such reads. Made by `LogSnapshot.reader`; lives no longer than it.
+public struct EventReader: ~Copyable, ~Escapable {
+    private var cursor: Cursor
+    /// Positions of the batch the cursor is on; empty if it is on none.
+    private var held: Range<Position> = 0 ..< 0
+    /// Events read so far: what a search cost.
+    public private(set) var readCount = 0
+
+    @_lifetime(copy cursor)
+    init(_ cursor: consuming Cursor) { self.cursor = cursor }
+
+    /// The event at a position, nil past the end or for 0. Cost: one descent of the tree, or none
+    /// if the read before was from the same batch.
+    @_lifetime(self: copy self)
+    public mutating func event(at position: Position) throws(LogError) -> Event? {
+        guard try seek(position) else { return nil }
+        readCount += 1
+        let key = held.lowerBound
+        return try cursor.value.withUnsafeBytes { (bytes) throws(LogError) in
+            try BatchView(bytes, key: key).event(at: position)
+        }
+    }
+
+    /// Moves to the batch that holds a position. False past the end, and for 0.
+    @_lifetime(self: copy self)
+    private mutating func seek(_ position: Position) throws(LogError) -> Bool {
+        if held.contains(position) { return true }
+        held = 0 ..< 0
+        guard position > 0 else { return false }
+        do {
+            if try cursor.seek(atOrBefore: position) {
+                guard let key = cursor.keyUInt64, key > 0 else {
+                    throw LogError.corrupt(0, "a batch's key is not a position")
+                }
+                let last = try cursor.value.withUnsafeBytes { (bytes) throws(LogError) in
+                    try BatchView(bytes, key: key).lastPosition
+                }
+                if last >= position {
+                    held = key ..< last + 1
+                    return true
+                }
+            }
+            guard try cursor.next() else { return false }
+        } catch let error as LMDBError { throw LogError(error) } catch let error as LogError {
+            throw error
+        } catch { throw LogError(.foreign, "\(error)") }
+        throw .corrupt(position, "the batch that holds it is missing")
+    }
+
+    // MARK: - Searches
+
+    /// The newest event with a time not after `time`, among those up to position `last`, which must
+    /// be in the log; 0 if there is none. Cost: two logarithms, of the batches and of one batch.
+    @_lifetime(self: copy self)
+    public mutating func position(
+        atOrBefore time: Microseconds, upTo last: Position
+    ) throws(LogError) -> Position {
+        // The event at `low` is not after the time, the one past `high` is, or is out of reach.
+        var (low, high): (Position, Position) = (0, last)
+        while low < high {
+            let middle = low + (high - low + 1) / 2
+            guard try seek(middle) else { throw missing(middle) }
+            // A batch's first event first: its page has the header, which was read anyway.
+            let probe = held.lowerBound > low ? held.lowerBound : middle
+            guard let event = try event(at: probe) else { throw missing(probe) }
+            if event.time <= time { low = probe } else { high = probe - 1 }
+        }
+        return low
+    }
+
+    /// A user's newest event at or before position `limit`, and how many events the user had then;
+    /// nil if the user had none. `newest` is any later event of the user, its `count`-th.
+    ///
+    /// Throws `corrupt` at an event that is not the user's, or points forward. Cost: O(log k) reads
+    /// in a user's k events.
+    @_lifetime(self: copy self)
+    public mutating func event(
+        ofUser user: UserNumber, atOrBefore limit: Position, newest: Position, count: UInt32
+    ) throws(LogError) -> (event: Event, count: UInt32)? {
+        var (position, index) = (newest, count)
+        while position > 0 {
+            guard let event = try event(at: position) else { throw missing(position) }
+            guard event.user == user, event.previousOfUser < position, event.jump < position else {
+                throw .corrupt(
+                    position, "the event is another user's, or names itself or a later one as its "
+                        + "predecessor")
+            }
+            if position <= limit { return (event, index) }
+            // The jump is taken unless it may lead past the event looked for.
+            let isFar = event.jump > limit
+            position = isFar ? event.jump : event.previousOfUser
+            index = isFar ? JumpOrder.target(ofEvent: index) : index &- 1
+        }
+        return nil
+    }
+
+    private func missing(_ position: Position) -> LogError {
+        .corrupt(position, "the event there is missing")
+    }
+}
