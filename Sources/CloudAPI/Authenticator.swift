@@ -65,6 +65,25 @@ public struct Authenticator: Sendable {
         }
         return try authenticateParameters(request, nowSeconds: nowSeconds)
     }
+
+    /// Checks the head of a request whose body is still to come, which therefore cannot be signed:
+    /// TC3 with `X-TC-Content-SHA256: UNSIGNED-PAYLOAD`, and nothing else. Says who sent it.
+    ///
+    /// Throws what `authenticate` throws.
+    public func authenticateStream(
+        _ request: WireRequest, nowSeconds: Int64
+    ) throws(CloudError) -> CloudCredential {
+        try CloudCall.checkShape(request)
+        guard let authorization = try CloudCall.single("authorization", in: request.headers) else {
+            throw .badAuthorization("there is no Authorization header")
+        }
+        let payload = try CloudCall.single("x-tc-content-sha256", in: request.headers)
+        guard payload == TC3Signature.unsignedPayload else {
+            throw .badAuthorization(
+                "a stream is signed with `X-TC-Content-SHA256: UNSIGNED-PAYLOAD`")
+        }
+        return try verifyTC3(request, authorization, nowSeconds: nowSeconds)
+    }
 }
 
 // MARK: - TC3-HMAC-SHA256
@@ -73,6 +92,13 @@ extension Authenticator {
     private func authenticateTC3(
         _ request: WireRequest, _ authorizationText: String, nowSeconds: Int64
     ) throws(CloudError) -> Authenticated {
+        let credential = try verifyTC3(request, authorizationText, nowSeconds: nowSeconds)
+        return Authenticated(credential: credential, call: try CloudCall(tc3: request))
+    }
+
+    private func verifyTC3(
+        _ request: WireRequest, _ authorizationText: String, nowSeconds: Int64
+    ) throws(CloudError) -> CloudCredential {
         let authorization = try TC3Authorization(authorizationText)
         let headers = request.headers
         guard authorization.service == policy.service else {
@@ -118,7 +144,7 @@ extension Authenticator {
             }
             guard differs, verifies(fields) else { throw .signatureFailure }
         }
-        return Authenticated(credential: credential, call: try CloudCall(tc3: request))
+        return credential
     }
 
     private func payloadHash(_ request: WireRequest) throws(CloudError) -> SHA256.Digest {

@@ -48,16 +48,19 @@ public struct RequestID: Hashable, Sendable, CustomStringConvertible {
 
     /// 36 characters.
     public var description: String {
-        var text: [UInt8] = []
-        text.reserveCapacity(36)
-        for position in 0..<32 {
-            if position == 8 || position == 12 || position == 16 || position == 20 {
-                text.append(UInt8(ascii: "-"))
+        String(unsafeUninitializedCapacity: 36) { output in
+            var index = 0
+            for position in 0..<32 {
+                if position == 8 || position == 12 || position == 16 || position == 20 {
+                    output[index] = UInt8(ascii: "-")
+                    index += 1
+                }
+                let word = position < 16 ? high : low
+                let shift = UInt64(60 - 4 * (position % 16))
+                output[index] = hexDigit(UInt8(truncatingIfNeeded: word >> shift) & 0x0F)
+                index += 1
             }
-            let word = position < 16 ? high : low
-            let shift = UInt64(60 - 4 * (position % 16))
-            text.append(hexDigit(UInt8(truncatingIfNeeded: word >> shift) & 0x0F))
+            return index
         }
-        return String(decoding: text, as: UTF8.self)
     }
 }

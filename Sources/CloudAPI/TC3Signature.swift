@@ -28,7 +28,7 @@ enum TC3Signature {
     ) -> [UInt8] {
         let newline = UInt8(ascii: "\n")
         var text: [UInt8] = []
-        text.reserveCapacity(256 + query.utf8.count)
+        text.reserveCapacity(384 + query.utf8.count)
         text.append(contentsOf: method.utf8)
         text.append(newline)
         text.append(contentsOf: path.utf8)

@@ -52,9 +52,13 @@ func equalInConstantTime(_ left: UnsafeRawBufferPointer, _ right: [UInt8]) -> Bo
 
 /// Appends the bytes in lower-case hexadecimal.
 func appendHex(_ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
-    for byte in bytes {
-        output.append(hexDigit(byte >> 4))
-        output.append(hexDigit(byte & 0x0F))
+    let start = output.count
+    output.append(contentsOf: repeatElement(0, count: 2 * bytes.count))
+    output.withUnsafeMutableBufferPointer { output in
+        for (index, byte) in bytes.enumerated() {
+            output[start + 2 * index] = hexDigit(byte >> 4)
+            output[start + 2 * index + 1] = hexDigit(byte & 0x0F)
+        }
     }
 }
 

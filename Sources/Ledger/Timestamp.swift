@@ -5,12 +5,58 @@ public enum Timestamp {
     /// `2026-11-23T10:15:30.000250Z`, always with six digits of fraction. Years 0000 to 9999;
     /// outside them the year simply has more digits or a sign.
     public static func text(_ time: Microseconds) -> String {
+        guard Self.usualTimes.contains(time) else { return unusualText(time) }
+        return String(unsafeUninitializedCapacity: byteCount) { output in
+            write(time, to: output.baseAddress!)
+            return byteCount
+        }
+    }
+
+    /// How many bytes the text of a time in `usualTimes` has.
+    package static let byteCount = 27
+
+    /// The years 0000 to 9999.
+    package static let usualTimes =
+        Microseconds(-62_167_219_200_000_000) ..< 253_402_300_800_000_000
+
+    /// Writes the text of a time in `usualTimes` to `byteCount` bytes of memory.
+    package static func write(_ time: Microseconds, to output: UnsafeMutablePointer<UInt8>) {
+        let (days, ofDay) = time.floorDivided(by: 86_400_000_000)
+        let (year, month, day) = civil(fromDays: days)
+        let seconds = UInt32(truncatingIfNeeded: ofDay / 1_000_000)
+        let fraction = UInt32(truncatingIfNeeded: ofDay % 1_000_000)
+        let century = UInt32(truncatingIfNeeded: year) / 100
+        pair(century, output)
+        pair(UInt32(truncatingIfNeeded: year) - century * 100, output + 2)
+        output[4] = UInt8(ascii: "-")
+        pair(UInt32(truncatingIfNeeded: month), output + 5)
+        output[7] = UInt8(ascii: "-")
+        pair(UInt32(truncatingIfNeeded: day), output + 8)
+        output[10] = UInt8(ascii: "T")
+        pair(seconds / 3600, output + 11)
+        output[13] = UInt8(ascii: ":")
+        pair(seconds / 60 % 60, output + 14)
+        output[16] = UInt8(ascii: ":")
+        pair(seconds % 60, output + 17)
+        output[19] = UInt8(ascii: ".")
+        pair(fraction / 10_000, output + 20)
+        pair(fraction / 100 % 100, output + 22)
+        pair(fraction % 100, output + 24)
+        output[26] = UInt8(ascii: "Z")
+    }
+
+    /// Two digits.
+    @inline(__always)
+    private static func pair(_ value: UInt32, _ output: UnsafeMutablePointer<UInt8>) {
+        output[0] = 0x30 + UInt8(truncatingIfNeeded: value / 10)
+        output[1] = 0x30 + UInt8(truncatingIfNeeded: value % 10)
+    }
+
+    private static func unusualText(_ time: Microseconds) -> String {
         let (days, ofDay) = time.floorDivided(by: 86_400_000_000)
         let (year, month, day) = civil(fromDays: days)
         let seconds = ofDay / 1_000_000
-        var text = ""
-        text.reserveCapacity(27)
-        text += padded(year, 4) + "-" + padded(month, 2) + "-" + padded(day, 2) + "T"
+        var text = padded(year, 4) + "-" + padded(month, 2) + "-" + padded(day, 2) + "T"
         text += padded(seconds / 3600, 2) + ":" + padded(seconds / 60 % 60, 2) + ":"
         text += padded(seconds % 60, 2) + "." + padded(ofDay % 1_000_000, 6) + "Z"
         return text

@@ -117,8 +117,10 @@ extension CloudEndpoint {
         _ input: CloudAction.DescribeReconnectionHistory
     ) async throws(CloudError) -> Success {
         let events = try await ask { () async throws(LedgerError) in
-            try await ledger.history(
-                ofUser: input.userId, before: input.before, limit: Int(input.limit ?? 100))
+            try await offLoop { () async throws(LedgerError) in
+                try await ledger.history(
+                    ofUser: input.userId, before: input.before, limit: Int(input.limit ?? 100))
+            }
         }
         var lines: [UInt8] = [UInt8(ascii: "[")]
         for (index, event) in events.enumerated() {

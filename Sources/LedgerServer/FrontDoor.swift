@@ -15,6 +15,7 @@ struct FrontDoor: Sendable {
     let ledger: Ledger
     let cloud: CloudEndpoint
     let stream: EventStream
+    let commands: CommandStream
     let deadlines: ReadDeadlines
     let isStopping: Latch
     let logger: Logger
@@ -30,10 +31,13 @@ struct FrontDoor: Sendable {
         if wire.path == "/v1/events" {
             return try await events(request, writer, wire, channel, id)
         }
+        if wire.path == "/v1/commands" {
+            return try await commands(request, writer, wire, channel, id)
+        }
         if wire.headers["expect"] == "100-continue" {
             try await writer.writeInformationalHead(HTTPResponse(status: .continue))
         }
-        let reading = try await read(request, channel)
+        let reading = try await read(request, wire, channel)
         switch wire.path {
         case "/":
             let answer: CloudEndpoint.Answer
@@ -48,6 +52,8 @@ struct FrontDoor: Sendable {
             try await write(.ok, answer.body, to: writer, for: wire)
         case "/health":
             try await health(writer, wire, id)
+        case "/v1/openapi.json":
+            try await description(writer, wire, id)
         default:
             let error = CloudError(
                 .invalidRequest, "There is nothing at this path; the cloud API is at `/`.")
@@ -60,8 +66,10 @@ struct FrontDoor: Sendable {
         return CloudError(.requestSizeLimitExceeded, "A body may have \(byteCountMax) bytes.")
     }
 
-    private func read(_ request: Request, _ channel: any Channel) async throws -> BodyReading {
-        let announced = request.head.headerFields[.contentLength].flatMap { Int($0) }
+    private func read(
+        _ request: Request, _ wire: WireRequest, _ channel: any Channel
+    ) async throws -> BodyReading {
+        let announced = wire.headers["content-length"].flatMap { Int($0) }
         let id = deadlines.begin(channel)
         let reading: BodyReading
         do {
@@ -96,6 +104,16 @@ struct FrontDoor: Sendable {
         try await write(.ok, body, to: writer, for: wire)
     }
 
+    private func description(
+        _ writer: consuming ResponseWriter, _ wire: WireRequest, _ id: RequestID
+    ) async throws {
+        guard wire.method == "GET" || wire.method == "HEAD" else {
+            let error = CloudError(.unsupportedProtocol, "Only GET is supported here.")
+            return try await refuse(error, .methodNotAllowed, writer, wire, id)
+        }
+        try await write(.ok, Array(OpenAPI.document.utf8), to: writer, for: wire)
+    }
+
     // MARK: - The event stream
 
     private func events(
@@ -116,9 +134,51 @@ struct FrontDoor: Sendable {
         head.headerFields[.date] = date.text(atSeconds: WallClock.nowSeconds)
         var body = try await writer.writeHead(head)
         try await request.body.consumeWithCancellationOnInboundClose { _ in
-            try await stream.write(after: position, to: &body)
+            try await offLoop { try await stream.write(after: position, to: &body) }
         }
         try await body.finish(nil)
+    }
+
+    // MARK: - The command stream
+
+    private func commands(
+        _ request: Request, _ writer: consuming ResponseWriter, _ wire: WireRequest,
+        _ channel: any Channel, _ id: RequestID
+    ) async throws {
+        let caller: Caller
+        do throws(CommandStream.Refusal) {
+            caller = try commands.admit(wire)
+        } catch {
+            try await refuse(error.error, error.status, writer, wire, id)
+            // Dropped after the answer, not before: the client may wait for it.
+            return _ = try await read(request, wire, channel)
+        }
+        guard !isStopping.isSet, ledger.failure == nil else {
+            let error = CloudError(.internalError, "The ledger cannot answer now. Retry later.")
+            try await refuse(error, .serviceUnavailable, writer, wire, id)
+            return _ = try await read(request, wire, channel)
+        }
+        if wire.headers["expect"] == "100-continue" {
+            try await writer.writeInformationalHead(HTTPResponse(status: .continue))
+        }
+        KeepAlive.turnOn(channel)
+        var head = HTTPResponse(status: .ok)
+        head.headerFields[.contentType] = CommandStream.contentType
+        head.headerFields[.cacheControl] = "no-store"
+        head.headerFields[.date] = date.text(atSeconds: WallClock.nowSeconds)
+        var body = try await writer.writeHead(head)
+        let result = try await offLoop {
+            try await commands.run(request.body, by: caller, to: &body)
+        }
+        logger.info(
+            "command stream",
+            metadata: [
+                "request": "\(id)", "caller": "\(caller.name)", "lines": "\(result.lineCount)",
+                "ending": "\(result.ending)",
+            ])
+        try await body.finish(nil)
+        // The rest of what is no body cannot be told from a next request.
+        if case .malformed = result.ending { throw BrokenRequest() }
     }
 
     // MARK: - Writing
@@ -136,13 +196,27 @@ struct FrontDoor: Sendable {
         _ status: HTTPResponse.Status, _ body: [UInt8], to writer: consuming ResponseWriter,
         for wire: WireRequest
     ) async throws {
-        var head = HTTPResponse(status: status)
-        head.headerFields[.contentType] = ResponseEncoder.contentType
-        head.headerFields[.contentLength] = String(body.count)
-        head.headerFields[.date] = date.text(atSeconds: WallClock.nowSeconds)
+        let head = head(status, bodyByteCount: body.count)
         if wire.method == "HEAD" { return try await writer.writeResponse(head) }
         try await writer.write(
             response: head, body: ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
+    }
+
+    private func head(_ status: HTTPResponse.Status, bodyByteCount: Int) -> HTTPResponse {
+        var head = HTTPResponse(status: status)
+        head.headerFields[.contentType] = ResponseEncoder.contentType
+        head.headerFields[.contentLength] = String(bodyByteCount)
+        head.headerFields[.date] = date.text(atSeconds: WallClock.nowSeconds)
+        return head
+    }
+
+    /// The whole answer to a cloud API call.
+    func cloudAnswer(to request: WireRequest) async -> (head: HTTPResponse, body: ByteBuffer) {
+        let start = ContinuousClock.now
+        let id = RequestID()
+        let answer = await cloud.answer(request, id: id)
+        log(answer, id, since: start)
+        return (head(.ok, bodyByteCount: answer.body.count), ByteBuffer(bytes: answer.body))
     }
 
     /// One line a request. No user ids, no addresses, nothing the caller chose freely.

@@ -23,4 +23,16 @@ enum Gate: Sendable {
             return Admitted(call: known.call, caller: .credential(known.credential.number))
         }
     }
+
+    /// The same for a body that is not there yet, of which only the head is judged.
+    func admitStream(_ request: WireRequest, nowSeconds: Int64) throws(CloudError) -> Caller {
+        switch self {
+        case .anonymous:
+            try BrowserGuard.check(request)
+            return .anonymous
+        case .credentials(let authenticator):
+            let known = try authenticator.authenticateStream(request, nowSeconds: nowSeconds)
+            return .credential(known.number)
+        }
+    }
 }

@@ -58,7 +58,7 @@ struct HTTPService: Service {
                 httpDecoderConfiguration: decoder))
         var quiet = door.logger
         quiet.logLevel = max(quiet.logLevel, .warning)
-        return channel.server(
+        return LoopChannel(http: channel, door: door).server(
             configuration: ServerConfiguration(
                 address: .hostname(configuration.host, port: configuration.port),
                 backlog: 1024,

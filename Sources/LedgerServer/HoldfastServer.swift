@@ -5,7 +5,8 @@ import ServiceLifecycle
 import Synchronization
 import UnixSignals
 
-/// A ledger behind HTTP: the cloud API at `/`, `/health`, and the event stream at `/v1/events`.
+/// A ledger behind HTTP: the cloud API at `/`, `/health`, commands in bulk at `/v1/commands`, and
+/// the event stream at `/v1/events`.
 ///
 /// ```swift
 /// let ledger = try Ledger(opening: "/var/lib/holdfast")
@@ -124,6 +125,7 @@ public final class HoldfastServer: Sendable {
             configuration: configuration, ledger: ledger,
             cloud: CloudEndpoint(ledger: ledger, gate: gate, sessionKey: sessionKey),
             stream: EventStream(ledger: ledger, gate: gate),
+            commands: CommandStream(ledger: ledger, gate: gate),
             deadlines: ReadDeadlines(timeout: .seconds(configuration.readTimeoutSeconds)),
             isStopping: isStopping, logger: logger)
         return HTTPService(door: door, credentials: credentials, onReady: onReady)

@@ -80,6 +80,18 @@ import Testing
         }
     }
 
+    @Test func theNativeAPIDescribesItself() async throws {
+        try await TestServer.run { server in
+            let reply = try await server.ask(plain("GET", "/v1/openapi.json")).reply
+            #expect(reply.status == 200)
+            let document = try JSONValue.parse(Array(reply.body.utf8))
+            for path in ["/v1/commands", "/v1/events", "/health"] {
+                #expect(document["paths"]?[path] != nil)
+            }
+            #expect(try await server.ask(plain("POST", "/v1/openapi.json")).reply.status == 405)
+        }
+    }
+
     @Test func headersHaveABound() async throws {
         try await TestServer.run { server in
             var request = plain("GET", "/health")

@@ -17,7 +17,7 @@ import Testing
 
     @Test func whoReturnsInTimeGetsTheSameConcurrencyAndLaterANewOne() async throws {
         try await TestServer.run { server in
-            try await server.makeProject(concurrencies: 2, window: 1)
+            try await server.makeProject(concurrencies: 2, window: 3)
 
             let applied = try await server.ask("ApplyConcurrent", apply("u1"))
             applied.expectEnvelope()
@@ -53,7 +53,7 @@ import Testing
             #expect(late.text("Outcome") == "stale")
 
             _ = try await server.ask("ReportDisconnection", json("u1"))
-            try await Task.sleep(for: .milliseconds(1100))
+            try await Task.sleep(for: .milliseconds(3100))
             #expect(try await server.ask("DescribeUserConcurrency", json("u1")).text("State")
                 == "none")
             let taken = try await server.ask("ApplyConcurrent", apply("u3"))

@@ -15,7 +15,7 @@ struct ConnectionEnded: Error {}
 final class Connection {
     private var iterator: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
     private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
-    private var received: [UInt8] = []
+    private var received: ArraySlice<UInt8> = []
 
     private init(
         _ inbound: NIOAsyncChannelInboundStream<ByteBuffer>,
@@ -30,6 +30,7 @@ final class Connection {
         port: Int, receiveBufferByteCount: Int? = nil, _ body: (Connection) async throws -> Result
     ) async throws -> Result {
         var bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .channelOption(.allowRemoteHalfClosure, value: true)
         if let count = receiveBufferByteCount {
             bootstrap = bootstrap.channelOption(
                 .socketOption(.so_rcvbuf), value: SocketOptionValue(count))
@@ -38,7 +39,8 @@ final class Connection {
             .connect(host: "127.0.0.1", port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
-                        wrappingChannelSynchronously: channel)
+                        wrappingChannelSynchronously: channel,
+                        configuration: .init(isOutboundHalfClosureEnabled: true))
                 }
             }
         return try await channel.executeThenClose { inbound, outbound in
@@ -48,6 +50,28 @@ final class Connection {
 
     func send(_ text: String) async throws {
         try await outbound.write(ByteBuffer(string: text))
+    }
+
+    func send(bytes: [UInt8]) async throws {
+        try await outbound.write(ByteBuffer(bytes: bytes))
+    }
+
+    /// Closes the sending half.
+    func finishSending() { outbound.finish() }
+
+    /// Sends from another task while this one reads.
+    var sender: Sender { Sender(outbound: outbound) }
+
+    struct Sender: Sendable {
+        fileprivate let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+
+        func send(_ text: String) async throws {
+            try await outbound.write(ByteBuffer(string: text))
+        }
+
+        func sendChunk(_ text: String) async throws {
+            try await send(String(text.utf8.count, radix: 16) + "\r\n" + text + "\r\n")
+        }
     }
 
     func send(_ request: TestRequest) async throws {
@@ -82,7 +106,11 @@ final class Connection {
         while true {
             let line = try await line()
             if line.hasPrefix("{") { return line }
-            if line == "0" { return nil }
+            if line == "0" {
+                // No trailers follow.
+                _ = try await self.line()
+                return nil
+            }
         }
     }
 
@@ -91,7 +119,7 @@ final class Connection {
         while true {
             if let end = received.firstIndex(of: 0x0A) {
                 var line = Array(received[..<end])
-                received.removeFirst(end + 1)
+                received = received[(end + 1)...]
                 if line.last == 0x0D { line.removeLast() }
                 return String(decoding: line, as: UTF8.self)
             }

@@ -56,6 +56,20 @@ struct Signer: Sendable {
         return signed(request, action: action)
     }
 
+    /// TC3-HMAC-SHA256 over POST with JSON lines, whose payload is left unsigned.
+    func stream(
+        _ path: String, _ lines: String, query: String = "", isUnsigned: Bool = true,
+        sentTo otherPath: String? = nil
+    ) -> TestRequest {
+        var signer = self
+        signer.isUnsignedPayload = isUnsigned
+        var request = TestRequest(path: path, query: query, body: lines)
+        request.headers = [("Content-Type", "application/x-ndjson"), ("Host", host)]
+        request = signer.signed(request, action: "Commands")
+        if let otherPath { request.path = otherPath }
+        return request
+    }
+
     private func signed(_ unsigned: TestRequest, action: String) -> TestRequest {
         var request = unsigned
         request.set("X-TC-Action", action)
