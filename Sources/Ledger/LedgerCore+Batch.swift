@@ -101,6 +101,7 @@ private struct BatchRun {
         _ state: borrowing State, _ directory: borrowing NameDirectory
     ) {
         numbers.removeAll(keepingCapacity: true)
+        for user in group { warmth &+= directory.touchSlot(hash: user.hash) }
         for user in group { numbers.append(directory.likelyNumber(hash: user.hash)) }
         for number in numbers where number != 0 { warmth &+= UInt64(directory.touch(number)) }
         state.warm(numbers, &warmth)

@@ -24,8 +24,9 @@ extension LedgerCore {
     }
 
     private func warm(_ hashes: [UInt64]) {
-        let numbers = hashes.map { users.likelyNumber(hash: $0) }
         var sum: UInt64 = 0
+        for hash in hashes { sum &+= users.touchSlot(hash: hash) }
+        let numbers = hashes.map { users.likelyNumber(hash: $0) }
         for number in numbers where number != 0 { sum &+= UInt64(users.touch(number)) }
         state.warm(numbers, &sum)
         warmth &+= sum

@@ -37,8 +37,14 @@ package struct NameDirectory: Sendable {
         withExtendedLifetime(storage) { memory.number(of: name, hash: hash) }
     }
 
-    /// Reads the slot that a look-up begins with, so that it is in the cache by then. Returns the
-    /// number there: most often the right one; 0 if it is free.
+    /// Reads the slot that a look-up begins with, so that it is in the cache by then.
+    @inline(__always)
+    func touchSlot(hash: UInt64) -> UInt64 {
+        withExtendedLifetime(storage) { memory.touchSlot(hash: hash) }
+    }
+
+    /// The number that the name of this hash has, but for one in thousands; 0 if it has none. Looks
+    /// at no name.
     @inline(__always)
     func likelyNumber(hash: UInt64) -> UInt32 {
         withExtendedLifetime(storage) { memory.likelyNumber(hash: hash) }
@@ -113,8 +119,17 @@ private struct NameMemory: @unchecked Sendable {
     }
 
     @inline(__always)
+    func touchSlot(hash: UInt64) -> UInt64 { directory[entry(of: hash)][Self.slot(of: hash)] }
+
+    @inline(__always)
     func likelyNumber(hash: UInt64) -> UInt32 {
-        UInt32(truncatingIfNeeded: directory[entry(of: hash)][Self.slot(of: hash)])
+        let segment = directory[entry(of: hash)]
+        var slot = Self.slot(of: hash)
+        while true {
+            let entry = segment[slot]
+            if entry == 0 || entry >> 32 == hash >> 32 { return UInt32(truncatingIfNeeded: entry) }
+            slot = (slot + 1) & Self.slotMask
+        }
     }
 
     @inline(__always)

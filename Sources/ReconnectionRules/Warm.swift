@@ -9,6 +9,10 @@ extension State {
         }
         for number in numbers where number > 0 && Int(number) < users.count {
             let user = users[Int(number)]
+            // The next events may bring a jump node: see `JumpTable`.
+            if user.jumpBlock != 0, user.eventCount % JumpTable.stride >= JumpTable.stride - 4 {
+                sum &+= jumps.blocks[Int(user.jumpBlock)].first
+            }
             guard user.concurrency > 0 else { continue }
             // Its first and its last word: a record may lie in two cache lines.
             let record = projects[Int(user.project)].concurrencies[Int(user.concurrency)]
