@@ -43,14 +43,13 @@ final class Checkpointer {
     func synchronise() { queue.sync { [store] in try? store.synchronise() } }
 
     /// Takes a snapshot if enough events went by and none is being written, or if it is forced and
-    /// anything changed. Returns what starts the writing, to be called once `head`, which the
-    /// snapshot stands at, is durable.
+    /// anything changed. Returns what starts the writing, to be called with the head that the
+    /// snapshot stands at once that is durable.
     ///
     /// Cost: a reference a chunk of records, and the bytes of the names that are new.
     func begin(
-        _ state: inout State, _ users: NameDirectory, _ projects: NameDirectory, at head: LogHead,
-        isForced: Bool
-    ) -> (@Sendable () -> Void)? {
+        _ state: inout State, _ users: NameDirectory, _ projects: NameDirectory, isForced: Bool
+    ) -> (@Sendable (LogHead) -> Void)? {
         guard isDue(state, isForced), !shared.isWriting.load(ordering: .acquiring) else {
             return nil
         }
@@ -72,7 +71,7 @@ final class Checkpointer {
         savedUserNames = users.count
         savedProjectNames = projects.count
         shared.isWriting.store(true, ordering: .releasing)
-        return { [store, shared, queue, snapshot] in
+        return { [store, shared, queue, snapshot] head in
             queue.async {
                 do { try store.write(snapshot, at: head) } catch {
                     // A checkpoint only saves time: the log is whole without it. The next one

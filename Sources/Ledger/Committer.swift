@@ -9,9 +9,10 @@ import ReconnectionRules
 
 /// What the writer hands over: a batch, and what has to happen once it is durable.
 struct Commit: Sendable {
-    /// Sealed; nil where there is nothing to append, but something to answer.
+    /// Nil where there is nothing to append, but something to answer.
     var batch: BatchBuilder?
-    /// What the log ends with once the batch is durable.
+    var wallOffset: Microseconds = 0
+    /// What the log ends with once the batch is durable; known once it is sealed.
     var head = LogHead.empty
     /// Commands decided so far.
     var commandCount: UInt64 = 0
@@ -19,8 +20,8 @@ struct Commit: Sendable {
     var answers: [Answer] = []
     /// Ledger time for a sign of life: everything due then is settled in this batch or before.
     var signOfLife: Microseconds?
-    /// Called once the batch is durable.
-    var checkpoint: (@Sendable () -> Void)?
+    /// Called with the head once the batch is durable.
+    var checkpoint: (@Sendable (LogHead) -> Void)?
 
     /// Takes over what a commit without a batch wants done.
     mutating func absorb(_ other: Commit) {
@@ -30,7 +31,7 @@ struct Commit: Sendable {
     }
 }
 
-/// The thread that appends, waits for the disk, and answers, while the writer decides the next
+/// The thread that hashes, appends, waits for the disk, and answers, while the writer decides the next
 /// batch.
 ///
 /// One commit is under way at a time and at most one more is queued. Appending has one barrier,
@@ -51,6 +52,9 @@ final class Committer {
 
     /// Let go of before the thread says that it has ended: the directory can be opened again then.
     private var log: EventLog?
+    /// What the newest batch appended leaves the log with. Belongs to the committer's thread until
+    /// that has ended.
+    private(set) var head: LogHead
     private let durable: DurableHead
     private let metrics: SharedMetrics
     private let signOfLife: SignOfLife
@@ -62,10 +66,11 @@ final class Committer {
     private var unacknowledged: Commit?
 
     init(
-        log: EventLog, durable: DurableHead, metrics: SharedMetrics, signOfLife: SignOfLife,
+        log: EventLog, head: LogHead, durable: DurableHead, metrics: SharedMetrics, signOfLife: SignOfLife,
         ending: LedgerEnding, wake: @escaping @Sendable () -> Void
     ) {
         self.log = log
+        self.head = head
         self.durable = durable
         self.metrics = metrics
         self.signOfLife = signOfLife
@@ -156,7 +161,8 @@ final class Committer {
     }
 
     /// Appends a commit's batch, and acknowledges the commit before it, which that made durable.
-    private func append(_ commit: Commit) {
+    private func append(_ handedOver: Commit) {
+        var commit = handedOver
         guard let batch = commit.batch else {
             // Nothing of its own: it is answered with what it saw.
             if unacknowledged == nil { return settle(commit) }
@@ -164,10 +170,12 @@ final class Committer {
             return
         }
         if failure == nil, let log {
+            commit.head = batch.seal(after: head, wallOffset: commit.wallOffset, origin: nil)
             do throws(LogError) {
                 try log.appendAhead(batch.sealedBytes, at: batch.firstPosition)
                 figures.count(batchOf: batch.eventCount, byteCount: batch.sealedBytes.count)
                 locked { spare.append(batch) }
+                head = commit.head
             } catch { fail(error) }
         }
         if let before = unacknowledged { settle(before) }
@@ -203,7 +211,7 @@ final class Committer {
             metrics.publish(figures)
             if commit.batch != nil { durable.publish(commit.head) }
             if let time = commit.signOfLife { signOfLife.write(time) }
-            commit.checkpoint?()
+            commit.checkpoint?(commit.head)
         }
         for answer in commit.answers { answer.give(failure) }
     }

@@ -43,7 +43,7 @@ public final class Ledger: Sendable {
         try opened.resume(at: clock, compensates: options.compensatesOutages)
         durable.publish(opened.core.head)
         let committer = Committer(
-            log: opened.core.log, durable: durable, metrics: metrics,
+            log: opened.core.log, head: opened.core.head, durable: durable, metrics: metrics,
             signOfLife: opened.signOfLife, ending: ending, wake: { [inbox] in inbox.poke() })
         let writer = Writer(
             core: opened.core, inbox: inbox, committer: committer, clock: clock, ending: ending)

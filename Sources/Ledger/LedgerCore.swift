@@ -11,8 +11,8 @@ package final class LedgerCore {
     var commandCount: UInt64 = 0
 
     package let log: EventLog
-    /// What the log ends with once everything sealed is durable. The chain goes on from here: a
-    /// batch can be hashed while the one before it is on its way to the disk.
+    /// What the log ends with, as far as this core appends by itself. While a committer does, that
+    /// one knows.
     package private(set) var head: LogHead
     private var builder: BatchBuilder
     private var projectNames: [String] = []
@@ -198,33 +198,33 @@ package final class LedgerCore {
         builder.begin(after: head.position)
     }
 
-    /// Seals the batch at hand and takes it, for a committer on another thread; `head` is what the
-    /// log will end with. `next` makes a builder that begins behind a position.
-    func takeBatch(
-        wallOffset: Microseconds, _ next: (Position) -> BatchBuilder
-    ) -> BatchBuilder {
+    /// Takes the batch at hand, for a committer on another thread to seal. `next` makes a builder
+    /// that begins behind a position.
+    func takeBatch(_ next: (Position) -> BatchBuilder) -> BatchBuilder {
         let taken = builder
-        head = taken.seal(after: head, wallOffset: wallOffset, origin: nil)
-        builder = next(head.position)
+        builder = next(state.position)
         return taken
     }
 
-    /// What starts a checkpoint, to be called once everything decided is durable; nil if none is
-    /// due. Nothing may be waiting to be sealed.
-    func checkpointIfDue() -> (@Sendable () -> Void)? {
-        checkpointer?.begin(&state, users, projects, at: head, isForced: false)
+    /// The committer has ended and left the log with this head: the core appends by itself again.
+    func resume(at newHead: LogHead) { head = newHead }
+
+    /// What starts a checkpoint, to be called with the log's head once everything decided is
+    /// durable; nil if none is due. Nothing may be waiting to be committed but what was taken.
+    func checkpointIfDue() -> (@Sendable (LogHead) -> Void)? {
+        checkpointer?.begin(&state, users, projects, isForced: false)
     }
 
     /// Starts a checkpoint in the background if enough has happened since the last one.
     package func writeCheckpointIfDue() {
-        checkpointIfDue()?()
+        checkpointIfDue()?(head)
     }
 
     /// Writes a checkpoint and waits for it. What is decided must be committed.
     package func checkpointNow() {
         guard let checkpointer else { return }
         checkpointer.wait()
-        checkpointer.begin(&state, users, projects, at: head, isForced: true)?()
+        checkpointer.begin(&state, users, projects, isForced: true)?(head)
         checkpointer.synchronise()
     }
 }

@@ -77,10 +77,8 @@ final class Writer {
             lastSign = now
         }
         if core.hasUncommitted {
-            commit.batch = core.takeBatch(wallOffset: clock.wallOffset(at: now)) {
-                committer.builder(after: $0)
-            }
-            commit.head = core.head
+            commit.batch = core.takeBatch { committer.builder(after: $0) }
+            commit.wallOffset = clock.wallOffset(at: now)
             // A durable event is a sign of life too.
             lastSign = max(lastSign, core.state.time)
             commit.checkpoint = core.checkpointIfDue()
@@ -126,6 +124,7 @@ final class Writer {
         handOver(at: now)
         committer.finish()
         if let error = committer.failure { return fail([], error) }
+        core.resume(at: committer.head)
         core.checkpointNow()
     }
 
