@@ -37,26 +37,60 @@ public struct LogHead: Equatable, Sendable {
 /// Gathering needs the position before the batch alone, not the hash: one thread can gather the
 /// next batch while another seals and writes the last. A builder belongs to one thread at a time.
 public final class BatchBuilder {
-    private var buffer: UnsafeMutableRawPointer
-    private var capacity: Int
+    /// What gathering an event changes: one access to the object for all of it.
+    private struct Gathered {
+        var buffer: UnsafeMutableRawPointer
+        var capacity: Int
+        var firstTime: Microseconds = 0
+        var lastTime: Microseconds = 0
+        var previousPosition: Position
+        var eventCount = 0
+
+        mutating func append(_ event: Event) {
+            precondition(
+                event.position == previousPosition + Position(eventCount) + 1,
+                "events are appended in order")
+            if eventCount == 0 { firstTime = event.time }
+            precondition(
+                eventCount == 0 || event.time >= lastTime, "ledger time does not run backward")
+            lastTime = event.time
+            let offset = LogFormat.headerByteCount + eventCount * LogFormat.recordByteCount
+            if offset + LogFormat.recordByteCount > capacity {
+                grow(to: offset + LogFormat.recordByteCount, keeping: offset)
+            }
+            EventCodec.encode(event, at: buffer + offset)
+            eventCount += 1
+        }
+
+        @inline(never)
+        mutating func grow(to byteCount: Int, keeping used: Int) {
+            let newCapacity = max(2 * capacity, byteCount)
+            let newBuffer = UnsafeMutableRawPointer.allocate(
+                byteCount: newCapacity, alignment: 64)
+            newBuffer.copyMemory(from: buffer, byteCount: used)
+            buffer.deallocate()
+            buffer = newBuffer
+            capacity = newCapacity
+        }
+    }
+
+    private var gathered: Gathered
     private var texts: [UInt8] = []
-    private var firstTime: Microseconds = 0
-    private var lastTime: Microseconds = 0
-    private var previousPosition: Position
     /// Bytes of the sealed batch, 0 while it is gathered.
     private var sealedByteCount = 0
 
     /// Events gathered so far.
-    public private(set) var eventCount = 0
+    public var eventCount: Int { gathered.eventCount }
 
     /// Starts behind a position.
     public init(after position: Position) {
-        capacity = 1 << 16
-        buffer = .allocate(byteCount: capacity, alignment: 64)
-        previousPosition = position
+        let capacity = 1 << 16
+        gathered = Gathered(
+            buffer: .allocate(byteCount: capacity, alignment: 64), capacity: capacity,
+            previousPosition: position)
     }
 
-    deinit { buffer.deallocate() }
+    deinit { gathered.buffer.deallocate() }
 
     public var isEmpty: Bool { eventCount == 0 }
 
@@ -70,15 +104,15 @@ public final class BatchBuilder {
     public var roomForEvents: Int { max(0, LogFormat.batchEventCountMax - eventCount) }
 
     /// Position of the first event.
-    public var firstPosition: Position { previousPosition + 1 }
+    public var firstPosition: Position { gathered.previousPosition + 1 }
 
     /// Position the next event must have.
-    public var nextPosition: Position { previousPosition + Position(eventCount) + 1 }
+    public var nextPosition: Position { firstPosition + Position(eventCount) }
 
     /// Drops what was gathered and starts anew behind a position.
     public func begin(after position: Position) {
-        previousPosition = position
-        eventCount = 0
+        gathered.previousPosition = position
+        gathered.eventCount = 0
         sealedByteCount = 0
         texts.removeAll(keepingCapacity: true)
     }
@@ -86,17 +120,8 @@ public final class BatchBuilder {
     /// Adds an event, with the name it binds if it binds one. Traps on a position out of order.
     /// Cost: the encoding of 80 bytes; no allocation but the buffer's growth.
     public func append(_ event: Event, name: UnsafeRawBufferPointer? = nil) {
-        precondition(event.position == nextPosition, "events are appended in order")
-        if eventCount == 0 { firstTime = event.time }
-        precondition(eventCount == 0 || event.time >= lastTime, "ledger time does not run backward")
-        lastTime = event.time
-        let offset = LogFormat.headerByteCount + eventCount * LogFormat.recordByteCount
-        if offset + LogFormat.recordByteCount > capacity {
-            grow(to: offset + LogFormat.recordByteCount, keeping: offset)
-        }
-        EventCodec.encode(event, at: buffer + offset)
         if let name { appendText(name) }
-        eventCount += 1
+        gathered.append(event)
     }
 
     private func appendText(_ name: UnsafeRawBufferPointer) {
@@ -104,16 +129,6 @@ public final class BatchBuilder {
         withUnsafeBytes(of: UInt32(eventCount).littleEndian) { texts.append(contentsOf: $0) }
         withUnsafeBytes(of: UInt16(name.count).littleEndian) { texts.append(contentsOf: $0) }
         texts.append(contentsOf: name)
-    }
-
-    @inline(never)
-    private func grow(to byteCount: Int, keeping used: Int) {
-        let newCapacity = max(2 * capacity, byteCount)
-        let newBuffer = UnsafeMutableRawPointer.allocate(byteCount: newCapacity, alignment: 64)
-        newBuffer.copyMemory(from: buffer, byteCount: used)
-        buffer.deallocate()
-        buffer = newBuffer
-        capacity = newCapacity
     }
 
     /// Completes the batch as the continuation of `previous`: texts, origin, header, hash.
@@ -125,11 +140,13 @@ public final class BatchBuilder {
         after previous: LogHead, wallOffset: Microseconds?, origin: BatchOrigin?
     ) -> LogHead {
         precondition(eventCount > 0, "a batch has at least one event")
-        precondition(previous.position == previousPosition, "a batch continues the one before it")
+        precondition(
+            previous.position == gathered.previousPosition, "a batch continues the one before it")
         var end = LogFormat.headerByteCount + eventCount * LogFormat.recordByteCount
         let originByteCount = origin == nil ? 0 : LogFormat.originByteCount
         let byteCount = end + texts.count + originByteCount + LogFormat.hashByteCount
-        if byteCount > capacity { grow(to: byteCount, keeping: end) }
+        if byteCount > gathered.capacity { gathered.grow(to: byteCount, keeping: end) }
+        let buffer = gathered.buffer
         texts.withUnsafeBytes { texts in
             if let start = texts.baseAddress {
                 (buffer + end).copyMemory(from: start, byteCount: texts.count)
@@ -150,18 +167,19 @@ public final class BatchBuilder {
         hash.store(at: buffer + end)
         sealedByteCount = byteCount
         return LogHead(
-            position: previousPosition + Position(eventCount), time: lastTime, hash: hash)
+            position: firstPosition + Position(eventCount) - 1, time: gathered.lastTime, hash: hash)
     }
 
     /// The sealed batch, valid until `begin`. Traps if it is not sealed.
     public var sealedBytes: UnsafeRawBufferPointer {
         precondition(sealedByteCount > 0, "the batch is not sealed")
-        return UnsafeRawBufferPointer(start: buffer, count: sealedByteCount)
+        return UnsafeRawBufferPointer(start: gathered.buffer, count: sealedByteCount)
     }
 
     private func writeHeader(
         _ previous: LogHead, originByteCount: Int, wallOffset: Microseconds?
     ) {
+        let buffer = gathered.buffer
         func store<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value, _ offset: Int) {
             buffer.storeBytes(of: value.littleEndian, toByteOffset: offset, as: Value.self)
         }
@@ -173,8 +191,8 @@ public final class BatchBuilder {
         store(UInt32(LogFormat.recordByteCount), 20)
         store(UInt32(texts.count), 24)
         store(UInt32(originByteCount), 28)
-        store(firstTime, 32)
-        store(lastTime, 40)
+        store(gathered.firstTime, 32)
+        store(gathered.lastTime, 40)
         store(wallOffset ?? .min, 48)
         store(UInt64(0), 56)
         previous.hash.store(at: buffer + 64)

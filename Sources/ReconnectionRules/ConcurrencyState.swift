@@ -16,8 +16,10 @@ public enum ConcurrencyState: UInt8, Sendable, CaseIterable, BitwiseCopyable {
     case withdrawn = 6
 
     /// Whether a user holds it.
+    @inline(__always)
     public var isHeld: Bool { self == .reserved || self == .connected || self == .waiting }
 
     /// Whether it has a deadline that falls due by itself.
+    @inline(__always)
     public var hasDeadline: Bool { self == .reserved || self == .waiting || self == .recovering }
 }

@@ -86,6 +86,7 @@ extension State {
         tally(project, from: before, to: event.state)
     }
 
+    @inline(__always)
     private mutating func tally(
         _ project: Int, from before: ConcurrencyState, to after: ConcurrencyState
     ) {

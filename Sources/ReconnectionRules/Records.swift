@@ -38,6 +38,7 @@ public struct ConcurrencyRecord: Equatable, Sendable, BitwiseCopyable {
     public init() {}
 
     /// When the state ends by itself, nil if it does not.
+    @inline(__always)
     public var deadline: Microseconds? { state.hasDeadline ? moment : nil }
 }
 
