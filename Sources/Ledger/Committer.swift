@@ -12,8 +12,8 @@ struct Commit: Sendable {
     /// Nil where there is nothing to append, but something to answer.
     var batch: BatchBuilder?
     var wallOffset: Microseconds = 0
-    /// What the log ends with once the batch is durable; known once it is sealed.
-    var head = LogHead.empty
+    /// What the log ends with once the batch is durable; nil until it is sealed.
+    var head: LogHead?
     /// Commands decided so far.
     var commandCount: UInt64 = 0
     /// Given once everything handed over up to here is durable, or has failed.
@@ -52,9 +52,10 @@ final class Committer {
 
     /// Let go of before the thread says that it has ended: the directory can be opened again then.
     private var log: EventLog?
-    /// What the newest batch appended leaves the log with. Belongs to the committer's thread until
-    /// that has ended.
+    /// What the newest batch that is sealed leaves the log with.
     private(set) var head: LogHead
+    /// The writer hashes what is queued.
+    private var isSealing = false
     private let durable: DurableHead
     private let metrics: SharedMetrics
     private let signOfLife: SignOfLife
@@ -103,11 +104,45 @@ final class Committer {
 
     /// Hands a commit over; waits while one is queued already.
     func submit(_ commit: Commit) {
+        while true {
+            sealAhead()
+            if submitNow(commit) { return }
+        }
+    }
+
+    /// Queues it if there is room, or waits for a change.
+    private func submitNow(_ commit: Commit) -> Bool {
         locked {
-            while queued != nil { pthread_cond_wait(condition, mutex) }
-            queued = commit
+            guard queued != nil else {
+                queued = commit
+                pthread_cond_broadcast(condition)
+                return true
+            }
+            pthread_cond_wait(condition, mutex)
+            return false
+        }
+    }
+
+    /// Hashes the commit that is queued, if it is not yet and the one before it is. For a writer
+    /// that has nothing better to do. Returns whether there was anything to hash.
+    @discardableResult
+    func sealAhead() -> Bool {
+        let work = locked { () -> (BatchBuilder, LogHead, Microseconds)? in
+            guard let queued, queued.head == nil, let batch = queued.batch,
+                batch.firstPosition == head.position + 1
+            else { return nil }
+            isSealing = true
+            return (batch, head, queued.wallOffset)
+        }
+        guard let (batch, previous, wallOffset) = work else { return false }
+        let sealed = batch.seal(after: previous, wallOffset: wallOffset, origin: nil)
+        locked {
+            head = sealed
+            queued?.head = sealed
+            isSealing = false
             pthread_cond_broadcast(condition)
         }
+        return true
     }
 
     /// An empty builder behind a position: one that was used before, if there is one.
@@ -148,7 +183,7 @@ final class Committer {
 
     private func next() -> Commit? {
         let (commit, wasAwaited) = locked { () -> (Commit?, Bool) in
-            while queued == nil, !isEnding { pthread_cond_wait(condition, mutex) }
+            while queued == nil && !isEnding || isSealing { pthread_cond_wait(condition, mutex) }
             defer {
                 queued = nil
                 isAwaited = false
@@ -170,16 +205,23 @@ final class Committer {
             return
         }
         if failure == nil, let log {
-            commit.head = batch.seal(after: head, wallOffset: commit.wallOffset, origin: nil)
+            seal(&commit, batch)
             do throws(LogError) {
                 try log.appendAhead(batch.sealedBytes, at: batch.firstPosition)
                 figures.count(batchOf: batch.eventCount, byteCount: batch.sealedBytes.count)
                 locked { spare.append(batch) }
-                head = commit.head
             } catch { fail(error) }
         }
         if let before = unacknowledged { settle(before) }
         unacknowledged = commit
+    }
+
+    private func seal(_ commit: inout Commit, _ batch: BatchBuilder) {
+        guard commit.head == nil else { return }
+        let sealed = batch.seal(
+            after: locked { head }, wallOffset: commit.wallOffset, origin: nil)
+        locked { head = sealed }
+        commit.head = sealed
     }
 
     /// Makes the newest commit durable by a barrier of its own.
@@ -209,9 +251,9 @@ final class Committer {
         if failure == nil {
             figures.commandCount = commit.commandCount
             metrics.publish(figures)
-            if commit.batch != nil { durable.publish(commit.head) }
+            if let head = commit.head { durable.publish(head) }
             if let time = commit.signOfLife { signOfLife.write(time) }
-            commit.checkpoint?(commit.head)
+            if let head = commit.head { commit.checkpoint?(head) }
         }
         for answer in commit.answers { answer.give(failure) }
     }

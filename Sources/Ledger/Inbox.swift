@@ -52,6 +52,13 @@ final class Inbox<Item: Sendable> {
         return true
     }
 
+    /// Whether there is nothing to take.
+    var isEmpty: Bool {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return items.isEmpty
+    }
+
     /// Wakes the taker without an item: something else happened that it waits for.
     func poke() {
         pthread_mutex_lock(mutex)

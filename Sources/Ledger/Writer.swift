@@ -37,6 +37,7 @@ final class Writer {
         defer { committer.finish() }
         var work: [Work] = []
         while true {
+            if inbox.isEmpty { committer.sealAhead() }
             let isClosed = inbox.take(into: &work, timeoutMicroseconds: timeout())
             if let error = committer.failure { return fail(work, error) }
             process(work)
