@@ -82,8 +82,9 @@ extension LedgerTests {
             }
         }
 
-        /// While one batch waits for the disk, all that arrives becomes the next.
-        @Test func whatArrivesDuringACommitIsOneBatch() async throws {
+        /// While one batch waits for the disk, what arrives becomes the next two: what is queued at
+        /// once, and all the rest. Each has one wait, and the last one more.
+        @Test func whatArrivesDuringACommitSharesCommits() async throws {
             try await withLedger(scratch, clock) { ledger in
                 try await ledger.modifyProject("demo", ProjectChange(concurrencyCount: 100))
                 let faults = watch()
@@ -101,8 +102,9 @@ extension LedgerTests {
                     faults.release(.sync)
                     try await group.waitForAll()
                 }
-                #expect(ledger.currentMetrics.commitCount == before + 2)
-                #expect(faults.count(.sync) == 2)
+                let commits = ledger.currentMetrics.commitCount - before
+                #expect((2 ... 3).contains(commits))
+                #expect(faults.count(.sync) == commits + 1)
             }
         }
 

@@ -29,6 +29,19 @@ final class Faults: Sendable {
         faults_fail(watch, kind.rawValue, skip, times, error)
     }
 
+    /// Keeps what is written from now on. A watch of one file alone makes sense of it.
+    func record() { faults_record(watch) }
+
+    /// Writes and waits so far.
+    var recordedCount: Int { Int(faults_recorded_count(watch)) }
+
+    /// One entry after the other, as CFaults.h describes them. To be asked when nothing is written.
+    var recorded: [UInt8] {
+        var bytes: UnsafePointer<UInt8>?
+        let count = faults_recorded(watch, &bytes)
+        return Array(UnsafeBufferPointer(start: bytes, count: count))
+    }
+
     func hold(_ kind: Kind) { faults_hold(watch, kind.rawValue, true) }
     func release(_ kind: Kind) { faults_hold(watch, kind.rawValue, false) }
     var isHolding: Bool { faults_held(watch) > 0 }

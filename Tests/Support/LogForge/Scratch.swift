@@ -33,6 +33,10 @@ public enum Files {
         precondition(FileManager.default.createFile(atPath: path, contents: Data(content)))
     }
 
+    public static func makeDirectory(_ path: String) {
+        try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
     public static func copy(_ path: String, to copy: String) {
         try? FileManager.default.removeItem(atPath: copy)
         do { try FileManager.default.copyItem(atPath: path, toPath: copy) } catch {
