@@ -31,8 +31,9 @@ struct Commit: Sendable {
     }
 }
 
-/// The thread that hashes, appends, waits for the disk, and answers, while the writer decides the next
-/// batch.
+/// The thread that appends, waits for the disk, and answers, while the writer decides the next
+/// batch. Batches are hashed by whichever of the two has time: by the writer where it would wait,
+/// otherwise here.
 ///
 /// One commit is under way at a time and at most one more is queued. Appending has one barrier,
 /// which makes the commit before it durable: as long as another one is queued, answers go out one
@@ -67,8 +68,8 @@ final class Committer {
     private var unacknowledged: Commit?
 
     init(
-        log: EventLog, head: LogHead, durable: DurableHead, metrics: SharedMetrics, signOfLife: SignOfLife,
-        ending: LedgerEnding, wake: @escaping @Sendable () -> Void
+        log: EventLog, head: LogHead, durable: DurableHead, metrics: SharedMetrics,
+        signOfLife: SignOfLife, ending: LedgerEnding, wake: @escaping @Sendable () -> Void
     ) {
         self.log = log
         self.head = head

@@ -144,7 +144,7 @@ class Holdfast(Contender):
 
 def embedded(context):
     loads = ((1_000, 1), (4_096, 4)) if context.is_quick else [
-        (batch, callers) for batch in (1, 10, 100, 1_000, 4_096, 16_384) for callers in (1, 4)]
+        (batch, callers) for batch in (1, 10, 100, 1_000, 4_096, 5_461) for callers in (1, 4, 6)]
     return Holdfast(
         context, EMBEDDED, "Holdfast, embedded", "batch",
         [{"batch": batch, "callers": count} for batch, count in loads],
@@ -152,7 +152,7 @@ def embedded(context):
 
 
 def single(context):
-    callers = (64, 1_000) if context.is_quick else (1, 8, 64, 256, 1_000, 4_000)
+    callers = (64, 1_000) if context.is_quick else (1, 8, 64, 1_000, 4_000)
     return Holdfast(
         context, SINGLE, "Holdfast, single commands", "single",
         [{"callers": count} for count in callers],

@@ -90,7 +90,8 @@ class Bulk(Contender):
 
     def sweep(self):
         loads = [(1, 1_000)] if self.context.is_quick else [
-            (connections, window) for connections in (1, 4) for window in (100, 1_000, 10_000)]
+            (connections, window)
+            for connections, window in ((1, 100), (1, 1_000), (4, 1_000), (4, 8_192), (8, 4_096))]
         return [{"connections": connections, "window": window} for connections, window in loads]
 
     def in_flight(self, settings):

@@ -36,8 +36,8 @@ void faults_hold(int watch, int kind, bool hold);
 int faults_held(int watch);
 
 // Keeps what the calls on one watch write, and where, and when they wait for the disk: one entry
-// after the other, each a kind (1 byte), an offset and a length (8 bytes each, this machine's order),
-// and the bytes written; a wait has no bytes. A watch of one file alone makes sense of it.
+// after the other, each a kind (1 byte), an offset and a length (8 bytes each, this machine's
+// order), and the bytes written; a wait has no bytes. A watch of one file alone makes sense of it.
 void faults_record(int watch);
 
 // The entries so far: how many, and their bytes. Valid until the next call that is recorded, so ask
