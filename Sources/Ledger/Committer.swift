@@ -44,7 +44,9 @@ final class Committer {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var queued: Commit?
-    /// The writer has something and waits for the queue to be free.
+    /// A commit is under way, or waits for its barrier.
+    private var isWorking = false
+    /// The writer has something that was not taken.
     private var isAwaited = false
     private var isEnding = false
     private var isOver = false
@@ -92,11 +94,21 @@ final class Committer {
 
     // MARK: - The writer's side
 
-    /// Whether `submit` would not wait. If it would, the writer is woken once it would not.
-    var isReady: Bool {
+    /// Fewer events than this are not queued behind a commit under way: they wait for it to end,
+    /// and share their commit with what comes until then. Small commits cost more in switches
+    /// between threads than a queue gains.
+    private static let queuedEventCountMin = 64
+
+    /// Whether a batch should be handed over now. If not, the writer is woken when to ask again.
+    ///
+    /// A batch that nobody waits for, of deadlines alone, does not take the queue: who comes next
+    /// would have to wait for it.
+    func takes(eventCount: Int, isAwaitedByCallers: Bool) -> Bool {
         locked {
-            isAwaited = queued != nil
-            return queued == nil
+            let isQueueable = isAwaitedByCallers && eventCount >= Self.queuedEventCountMin
+            let takes = queued == nil && (!isWorking || isQueueable)
+            isAwaited = !takes
+            return takes
         }
     }
 
@@ -171,6 +183,7 @@ final class Committer {
             while let commit = next() {
                 append(commit)
                 if !hasQueued { acknowledge() }
+                rest()
             }
             log = nil
             locked {
@@ -182,12 +195,21 @@ final class Committer {
 
     private var hasQueued: Bool { locked { queued != nil } }
 
+    /// Nothing is under way any more, unless something was queued meanwhile.
+    private func rest() {
+        let wasAwaited = locked {
+            isWorking = queued != nil
+            return isAwaited
+        }
+        if wasAwaited { wake() }
+    }
+
     private func next() -> Commit? {
         let (commit, wasAwaited) = locked { () -> (Commit?, Bool) in
             while queued == nil && !isEnding || isSealing { pthread_cond_wait(condition, mutex) }
             defer {
+                isWorking = queued != nil
                 queued = nil
-                isAwaited = false
                 pthread_cond_broadcast(condition)
             }
             return (queued, isAwaited)

@@ -34,6 +34,9 @@ package final class LedgerCore {
     /// Whether the batch should be committed before another command is taken.
     package var isBatchFull: Bool { builder.isFull }
 
+    /// Events decided since the last commit.
+    var uncommittedCount: Int { builder.eventCount }
+
     /// Whether anything was decided since the last commit.
     var hasUncommitted: Bool { !builder.isEmpty }
 

@@ -9,6 +9,8 @@ import ReconnectionRules
 final class Writer {
     /// How old the sign of life may grow while deadlines run: half of what is promised.
     private static let signOfLifeInterval: Microseconds = 500_000
+    /// Between two turns that settle deadlines alone.
+    private static let deadlinesInterval: Microseconds = 1_000
 
     private let core: LedgerCore
     private let inbox: Inbox<Work>
@@ -16,6 +18,8 @@ final class Writer {
     private let clock: RunningClock
     private let ending: LedgerEnding
     private var lastSign: Microseconds
+    /// When a turn last settled deadlines and nothing else.
+    private var lastDeadlines: Microseconds = 0
     /// What answers the work decided but not handed over.
     private var pending: [Answer] = []
 
@@ -59,7 +63,13 @@ final class Writer {
             }
             pending.append(decide(item, at: now))
         }
-        if isSignDue(at: now) || hasSomething && committer.isReady { handOver(at: now) }
+        if work.isEmpty, core.hasUncommitted { lastDeadlines = now }
+        guard isSignDue(at: now) || hasSomething else { return }
+        if committer.takes(
+            eventCount: core.uncommittedCount, isAwaitedByCallers: !pending.isEmpty)
+        {
+            handOver(at: now)
+        }
     }
 
     private var hasSomething: Bool { !pending.isEmpty || core.hasUncommitted }
@@ -104,10 +114,12 @@ final class Writer {
     // MARK: - Time
 
     /// How long to sleep: to the next deadline, at most to the next sign of life while deadlines
-    /// run, and long otherwise.
+    /// run, and long otherwise. Deadlines that follow one another closely are settled together: a
+    /// commit for each would keep the disk from those who ask for something.
     private func timeout() -> Microseconds {
         guard let deadline = core.state.nextDeadline else { return 60_000_000 }
-        return max(0, min(deadline - clock.now, Self.signOfLifeInterval))
+        let next = max(deadline, lastDeadlines + Self.deadlinesInterval)
+        return max(0, min(next - clock.now, Self.signOfLifeInterval))
     }
 
     private func isSignDue(at now: Microseconds) -> Bool {

@@ -26,6 +26,9 @@ struct DeadlineSchedule: Sendable {
     /// Entries, stale ones included.
     var count: Int { queue.count }
 
+    /// Most often the next ones.
+    func upcoming(_ count: Int) -> ArraySlice<Entry> { queue.upcoming(count) }
+
     mutating func insert(_ entry: Entry) { queue.insert(entry) }
 
     /// Removes and returns the first entry if its moment is not after `now`.

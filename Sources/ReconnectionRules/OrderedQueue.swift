@@ -16,6 +16,9 @@ struct OrderedQueue<Element: Comparable & BitwiseCopyable & Sendable>: Sendable 
         return other
     }
 
+    /// The next ones of those that came in order: most often the next ones of all.
+    func upcoming(_ count: Int) -> ArraySlice<Element> { run[runStart...].prefix(count) }
+
     mutating func insert(_ element: Element) {
         if let last = run.last, element < last, runStart < run.count {
             heap.insert(element)
@@ -33,10 +36,11 @@ struct OrderedQueue<Element: Comparable & BitwiseCopyable & Sendable>: Sendable 
         runStart += 1
         if runStart == run.count {
             // Memory of a large queue goes once it is empty.
-            run.removeAll(keepingCapacity: run.count < 4_096)
+            run.removeAll(keepingCapacity: run.capacity < 8_192)
             runStart = 0
         } else if runStart >= 4_096, 2 * runStart > run.count {
-            run.removeFirst(runStart)
+            // Into memory of its own size: what the queue has been is no measure of what it is.
+            run = Array(run[runStart...])
             runStart = 0
         }
     }

@@ -15,6 +15,7 @@ extension State {
     ) -> Bool {
         var count = 0
         while count < limit {
+            if count % Self.warmedTogether == 0 { warmDue(at: now) }
             guard let event = settleNext(at: now) else { return true }
             emit(event)
             settleConsequences(of: event, emit: emit)

@@ -18,6 +18,8 @@ public struct State: Sendable {
     /// Position of the newest event about the ledger itself (opened).
     public internal(set) var lastOfLedger: Position = 0
     var schedule = DeadlineSchedule()
+    /// What the cache was warmed with: kept, so that reading it is not left out. Of no meaning.
+    var warmth: UInt64 = 0
     /// Concurrency numbers in use over all projects: bounds the schedule.
     var numberCount = 0
 

@@ -20,4 +20,24 @@ extension State {
             sum &+= UInt64(bitPattern: record.scheduledAt)
         }
     }
+
+    /// Deadlines whose records are read together.
+    static var warmedTogether: Int { 64 }
+
+    /// As `warm`, for the deadlines that fall due next.
+    mutating func warmDue(at now: Microseconds) {
+        guard let earliest = schedule.earliest, earliest <= now else { return }
+        let entries = schedule.upcoming(Self.warmedTogether)
+        guard entries.count > 1 else { return }
+        var sum: UInt64 = 0
+        for entry in entries where entry.moment <= now {
+            let record = projects[Int(entry.project)].concurrencies[Int(entry.concurrency)]
+            sum &+= UInt64(bitPattern: record.scheduledAt) &+ UInt64(record.user)
+        }
+        for entry in entries where entry.moment <= now {
+            let record = projects[Int(entry.project)].concurrencies[Int(entry.concurrency)]
+            sum &+= users[Int(record.user)].last
+        }
+        warmth &+= sum
+    }
 }
