@@ -31,9 +31,6 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),
-        .executableTarget(
-            name: "holdfast-bench", dependencies: [.product(name: "Ledger", package: "holdfast")],
-            swiftSettings: strict),
         // The storm on SQLite through GRDB: a peer that Tools/storm-report measures.
         .executableTarget(
             name: "sqlite-peer",

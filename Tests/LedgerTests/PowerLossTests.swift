@@ -40,7 +40,7 @@ extension LedgerTests {
                 "power cuts: \(answers.count) answers, \(steps.count) steps, \(figures.commits) "
                     + "commits, \(syncs) waits")
             #expect(
-                figures.syncs + 3 < 2 * figures.commits, "commits that shared their wait")
+                figures.syncs + 10 < 2 * figures.commits, "commits that shared their wait")
             var newest = (full: 0, lost: 0)
             for _ in 0 ..< cutCount {
                 let cut = generator.below(steps.count + 1)
@@ -66,11 +66,13 @@ extension LedgerTests {
                 try await ledger.modifyProject("demo", ProjectChange(concurrencyCount: 600))
                 start = readBytes(scratch.directory.log + "/data.mdb")
                 faults.record()
+                // Slow enough that a batch is always queued behind the one under way.
+                faults.delay(.sync, microseconds: 4_000)
                 let before = ledger.currentMetrics
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for caller in 0 ..< 48 {
                         group.addTask {
-                            for round in 0 ..< 40 {
+                            for round in 0 ..< 15 {
                                 let actions = (0 ..< 10).map { number -> Action in
                                     let user = "u\(caller)-\(number)"
                                     switch round % 3 {

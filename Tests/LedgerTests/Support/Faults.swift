@@ -42,6 +42,10 @@ final class Faults: Sendable {
         return Array(UnsafeBufferPointer(start: bytes, count: count))
     }
 
+    func delay(_ kind: Kind, microseconds: UInt32) {
+        faults_delay(watch, kind.rawValue, microseconds)
+    }
+
     func hold(_ kind: Kind) { faults_hold(watch, kind.rawValue, true) }
     func release(_ kind: Kind) { faults_hold(watch, kind.rawValue, false) }
     var isHolding: Bool { faults_held(watch) > 0 }

@@ -24,6 +24,7 @@ struct watch {
     uint64_t times[faults_kind_count];
     int error[faults_kind_count];
     bool hold[faults_kind_count];
+    unsigned delay[faults_kind_count];
     int held;
     size_t order_count;
     uint8_t order[order_max];
@@ -87,6 +88,12 @@ void faults_fail(int watch, int kind, uint64_t skip, uint64_t times, int error) 
     watches[watch].skip[kind] = skip;
     watches[watch].times[kind] = times;
     watches[watch].error[kind] = error;
+    pthread_mutex_unlock(&lock);
+}
+
+void faults_delay(int watch, int kind, unsigned microseconds) {
+    pthread_mutex_lock(&lock);
+    watches[watch].delay[kind] = microseconds;
     pthread_mutex_unlock(&lock);
 }
 
@@ -173,10 +180,12 @@ static int consult(int file, int kind) {
     if (kind == faults_write && (fcntl(file, F_GETFL) & O_DSYNC)) kind = faults_durable;
 
     int error = 0;
+    unsigned delay = 0;
     pthread_mutex_lock(&lock);
     for (int i = 0; i < watch_max; i++) {
         struct watch *w = &watches[i];
         if (!w->taken || strncmp(path, w->prefix, strlen(w->prefix)) != 0) continue;
+        if (w->delay[kind] > delay) delay = w->delay[kind];
         w->count[kind]++;
         if (w->order_count < order_max) w->order[w->order_count++] = (uint8_t)kind;
         w->held++;
@@ -191,6 +200,7 @@ static int consult(int file, int kind) {
         error = w->error[kind];
     }
     pthread_mutex_unlock(&lock);
+    if (delay > 0) usleep(delay);
     return error;
 }
 
@@ -251,6 +261,9 @@ void faults_unwatch(int watch) { (void)watch; }
 uint64_t faults_count(int watch, int kind) { (void)watch; (void)kind; return 0; }
 void faults_fail(int watch, int kind, uint64_t skip, uint64_t times, int error) {
     (void)watch; (void)kind; (void)skip; (void)times; (void)error;
+}
+void faults_delay(int watch, int kind, unsigned microseconds) {
+    (void)watch; (void)kind; (void)microseconds;
 }
 void faults_hold(int watch, int kind, bool hold) { (void)watch; (void)kind; (void)hold; }
 int faults_held(int watch) { (void)watch; return 0; }

@@ -29,6 +29,9 @@ uint64_t faults_count(int watch, int kind);
 // Fails `times` calls of a kind with `error`, after letting `skip` more of them through.
 void faults_fail(int watch, int kind, uint64_t skip, uint64_t times, int error);
 
+// Makes every call of a kind take that much longer: a slow disk.
+void faults_delay(int watch, int kind, unsigned microseconds);
+
 // Holds calls of a kind back until they are released with `hold` false.
 void faults_hold(int watch, int kind, bool hold);
 
