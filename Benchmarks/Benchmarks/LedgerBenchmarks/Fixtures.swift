@@ -60,7 +60,7 @@ final class AppendFixture: Sendable {
     func append(_ benchmark: Benchmark) throws {
         var head = try log.head()
         for _ in benchmark.scaledIterations {
-            var builder = BatchBuilder(after: head)
+            let builder = BatchBuilder(after: head.position)
             let first = head.position + 1
             for (index, event) in events.enumerated() {
                 var event = event
@@ -68,7 +68,8 @@ final class AppendFixture: Sendable {
                 builder.append(event)
             }
             benchmark.startMeasurement()
-            head = try builder.seal(wallOffset: 0, origin: nil) { try log.append($0, at: first) }
+            head = builder.seal(after: head, wallOffset: 0, origin: nil)
+            try log.append(builder.sealedBytes, at: first)
             benchmark.stopMeasurement()
         }
     }
