@@ -80,7 +80,7 @@ public enum LedgerName {
         if count > 256 {
             return LedgerError(.invalid, "\(what) has \(count) bytes; at most 256 are allowed")
         }
-        if name.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
+        if name.unicodeScalars.contains(where: { $0.value < 0x20 || (0x7F ... 0x9F) ~= $0.value }) {
             return LedgerError(.invalid, "\(what) must not contain control characters")
         }
         return nil

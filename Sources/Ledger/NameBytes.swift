@@ -1,6 +1,7 @@
 /// Names as bytes: what may be recorded, how they are compared and hashed.
 package enum NameBytes {
-    /// 1 to 256 bytes of UTF-8 without control characters: the rule of `LedgerName`.
+    /// 1 to 256 bytes of UTF-8 without control characters, U+0080 to U+009F included: the rule of
+    /// `LedgerName`.
     static func canBeRecorded(_ name: UnsafeRawBufferPointer) -> Bool {
         guard !name.isEmpty, name.count <= 256 else { return false }
         var isASCII: UInt8 = 0
@@ -9,7 +10,12 @@ package enum NameBytes {
             isASCII |= byte
         }
         if isASCII < 0x80 { return true }
-        return String(validating: name, as: UTF8.self) != nil
+        guard String(validating: name, as: UTF8.self) != nil else { return false }
+        for index in 1 ..< name.count
+        where name[index - 1] == 0xC2 && (0x80 ... 0x9F).contains(name[index]) {
+            return false
+        }
+        return true
     }
 
     @inline(__always)

@@ -23,6 +23,16 @@ final class CloudCallHandler: ChannelDuplexHandler {
         case idle
         case collecting(WireRequest, deadline: UInt64?)
         case answering
+        /// The answer is written, and the client does not read it: nothing is begun for it until it
+        /// does, or its answers would fill the memory.
+        case draining
+    }
+
+    private var isBusy: Bool {
+        switch state {
+        case .answering, .draining: true
+        case .idle, .collecting: false
+        }
     }
 
     /// What arrives while an answer is being made waits for it.
@@ -49,7 +59,7 @@ final class CloudCallHandler: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let part = Self.unwrapInboundIn(data)
-        if case .answering = state {
+        if isBusy {
             held.append(.part(part))
         } else {
             take(part, context)
@@ -66,7 +76,7 @@ final class CloudCallHandler: ChannelDuplexHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case .answering = state, case ChannelEvent.inputClosed = event {
+        if isBusy, case ChannelEvent.inputClosed = event {
             held.append(.inputClosed)
         } else {
             context.fireUserInboundEventTriggered(event)
@@ -74,7 +84,7 @@ final class CloudCallHandler: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if case .answering = state {
+        if isBusy {
             held.append(.error(error))
         } else {
             context.fireErrorCaught(error)
@@ -151,6 +161,20 @@ final class CloudCallHandler: ChannelDuplexHandler {
         context.write(Self.wrapOutboundOut(.head(answer.head)), promise: nil)
         context.write(Self.wrapOutboundOut(.body(answer.body)), promise: nil)
         context.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: nil)
+        guard context.channel.isWritable else {
+            state = .draining
+            return
+        }
+        goOn(context)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if case .draining = state, context.channel.isWritable { goOn(context) }
+        context.fireChannelWritabilityChanged()
+    }
+
+    /// The answer is on its way: what came meanwhile is next.
+    private func goOn(_ context: ChannelHandlerContext) {
         state = .idle
         if !held.isEmpty { takeHeld(context) }
         if held.isEmpty, isReadHeld {
@@ -163,7 +187,7 @@ final class CloudCallHandler: ChannelDuplexHandler {
         var rest = held[...]
         held = []
         while let next = rest.first {
-            if case .answering = state { break }
+            if isBusy { break }
             rest.removeFirst()
             switch next {
             case .part(let part): take(part, context)
@@ -182,8 +206,12 @@ final class CloudCallHandler: ChannelDuplexHandler {
         context.write(data, promise: promise)
     }
 
-    /// A client that sends on before it is answered is not read from further.
-    func read(context: ChannelHandlerContext) {
+    private func readUnlessHeld(_ context: ChannelHandlerContext) {
         if held.isEmpty { context.read() } else { isReadHeld = true }
+    }
+
+    /// A client that sends on before it is answered, or reads no answers, is not read from further.
+    func read(context: ChannelHandlerContext) {
+        if case .draining = state { isReadHeld = true } else { readUnlessHeld(context) }
     }
 }

@@ -64,7 +64,7 @@ public struct ReconnectStorm: Sendable {
         var schedule = Schedule(self, caller, start)
         while Machine.now() < end {
             if let eventCount, ledger.head.position >= eventCount { break }
-            let due = try await schedule.next(batch)
+            guard let due = try await schedule.next(batch, before: end) else { break }
             actions.removeAll()
             // One user comes back with every batch: logs have people with very many events.
             StormUsers.withName(of: 0) {
@@ -95,7 +95,7 @@ public struct ReconnectStorm: Sendable {
         let share = max(1, users / callers)
         while Machine.now() < end {
             let user = StormUsers.name(of: caller * share + random.next(below: share))
-            let due = try await schedule.next(1)
+            guard let due = try await schedule.next(1, before: end) else { break }
             let disconnected = try await ledger.disconnect(user: user)
             let first = Machine.now()
             let applied = try await ledger.apply(user: user, project: StormPopulation.project)
@@ -126,15 +126,19 @@ private struct Schedule {
     init(_ storm: ReconnectStorm, _ caller: Int, _ start: Int64) {
         interval = storm.rate.map { 1e9 * Double(storm.callers) / $0 }
         // Callers begin one after the other, not all at once.
-        let offset = (interval ?? 0) * Double(storm.mode == .batch ? storm.batch : 1)
+        // A rate that offers nothing in an hour begins at once.
+        let between = (interval ?? 0) * Double(storm.mode == .batch ? storm.batch : 1)
+        let offset = min(between, 3_600e9)
         self.start = start + Int64(offset * Double(caller) / Double(storm.callers))
     }
 
     /// Waits until the next `count` are due, if they are not. Returns when that was: what latency
-    /// counts from.
-    mutating func next(_ count: Int) async throws -> Int64 {
+    /// counts from; nil if that is not before `end`.
+    mutating func next(_ count: Int, before end: Int64) async throws -> Int64? {
         guard let interval else { return Machine.now() }
-        let due = start + Int64(Double(sent) * interval)
+        let offset = Double(sent) * interval
+        guard offset < Double(end - start) else { return nil }
+        let due = start + Int64(offset)
         sent += count
         let wait = due - Machine.now()
         if wait > 0 { try await Task.sleep(for: .nanoseconds(wait), tolerance: .zero) }

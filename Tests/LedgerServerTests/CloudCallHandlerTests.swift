@@ -1,4 +1,5 @@
 import CloudAPI
+import EventLog
 import Ledger
 import LedgerServer
 import Testing
@@ -100,6 +101,34 @@ import Testing
             }
             let answer = try await server.ask("DescribeConcurrentCount", "{}")
             #expect(answer.number("Total") == 2)
+        }
+    }
+
+    /// Answers that nobody reads must not fill the server's memory: calls are then not performed.
+    @Test func whoReadsNoAnswersIsNotAnsweredForEver() async throws {
+        try await TestServer.run { server in
+            try await server.makeProject()
+            let call = server.signer.post("DestroySession", #"{"UserId":"u1"}"#).bytes
+            let count = 40_000
+            try await Connection.with(port: server.port, receiveBufferByteCount: 4_096) {
+                connection in
+                let sender = connection.sender
+                let sending = Task {
+                    for _ in 0 ..< count { try await sender.send(bytes: call) }
+                }
+                defer { sending.cancel() }
+                // What the kernel's buffers hold is answered; then it stands still.
+                var before = server.ledger.head.position
+                var stillCount = 0
+                for _ in 0 ..< 200 where stillCount < 10 {
+                    try await Task.sleep(for: .milliseconds(100))
+                    let now = server.ledger.head.position
+                    stillCount = now == before && now > 100 ? stillCount + 1 : 0
+                    before = now
+                }
+                #expect(stillCount == 10, "it stood still for a second")
+                #expect(before > 100 && before < count)
+            }
         }
     }
 }

@@ -70,7 +70,8 @@ extension LedgerTests {
         private func anAction(_ generator: inout SeededGenerator) -> Action {
             var user = "user-\(generator.below(50))"
             if generator.below(40) == 0 {
-                user = ["", "a\u{7}", String(repeating: "x", count: 257)][generator.below(3)]
+                user = ["", "a\u{7}", "a\u{85}b", String(repeating: "x", count: 257)][
+                    generator.below(4)]
             }
             let session = generator.below(3) == 0 ? nil : SessionId(generator.below(9_000))
             switch generator.below(10) {

@@ -69,6 +69,10 @@ final class Connection {
             try await outbound.write(ByteBuffer(string: text))
         }
 
+        func send(bytes: [UInt8]) async throws {
+            try await outbound.write(ByteBuffer(bytes: bytes))
+        }
+
         func sendChunk(_ text: String) async throws {
             try await send(String(text.utf8.count, radix: 16) + "\r\n" + text + "\r\n")
         }
