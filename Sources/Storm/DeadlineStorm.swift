@@ -38,6 +38,7 @@ public struct DeadlineStorm: Sendable {
 
         public func write(to fields: inout JSONObjectWriter) {
             fields.string("mode", "deadlines")
+            fields.string("latencyUnit", "microseconds")
             fields.unsigned("windows", UInt64(windows))
             fields.number("probesPerSecond", probesPerSecond)
             for (name, latencies) in [("atRest", rest), ("evenly", even), ("together", together)] {
@@ -58,6 +59,7 @@ public struct DeadlineStorm: Sendable {
     public func run(
         in path: String, progress: ((Int, Int) -> Void)? = nil
     ) async throws -> Figures {
+        try StormPopulation.requireOwn(path, isEmpty: true)
         var figures: Figures
         let first: Position
         let last: Position

@@ -33,6 +33,7 @@ public struct MemoryStorm: Sendable {
     public func run(
         in path: String, progress: ((Int, Int) -> Void)? = nil
     ) async throws -> Figures {
+        try StormPopulation.requireOwn(path, isEmpty: true)
         let ledger = try Ledger(opening: path)
         let empty = try await settled(ledger)
         // Destroying nothing names the user and leaves it with nothing held.

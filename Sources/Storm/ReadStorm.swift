@@ -21,6 +21,7 @@ public struct ReadStorm: Sendable {
 
         public func write(to fields: inout JSONObjectWriter) {
             fields.string("mode", "read")
+            fields.string("latencyUnit", "microseconds")
             fields.unsigned("events", events)
             fields.unsigned("heaviestUserEvents", heaviestUserEvents)
             for temperature in ["cold", "warm"] {

@@ -5,7 +5,7 @@ import Ledger
 public struct ReconnectFigures: Sendable {
     let storm: ReconnectStorm
     let seconds: Double
-    let reconnects: Int
+    public let reconnects: Int
     let latencies: Latencies
     let processorSeconds: Double
     let before: LedgerMetrics
@@ -13,6 +13,8 @@ public struct ReconnectFigures: Sendable {
     /// Bytes of the newest batches, oldest first: what a peer has to write to compare.
     public var batchBytes: [Int] = []
 
+    /// Whether latencies are those of whole batches.
+    public var isBatch: Bool { storm.mode == .batch }
     public var reconnectsPerSecond: Double { Double(reconnects) / seconds }
     public var events: UInt64 { after.eventCount - before.eventCount }
     public var eventsPerSecond: Double { Double(events) / seconds }

@@ -8,6 +8,7 @@ public enum Storm {
     public static func reconnects(
         _ storm: ReconnectStorm, in path: String, progress: ((Int, Int) -> Void)? = nil
     ) async throws -> ReconnectFigures {
+        try StormPopulation.requireOwn(path, isEmpty: false)
         var figures: ReconnectFigures
         do {
             let ledger = try Ledger(opening: path)

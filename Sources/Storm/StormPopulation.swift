@@ -7,6 +7,23 @@ import ReconnectionRules
 enum StormPopulation {
     static let project = "storm"
 
+    /// Refuses a ledger that somebody uses: what a storm writes stays in the log for good. Looks
+    /// and writes nothing.
+    static func requireOwn(_ path: String, isEmpty: Bool) throws {
+        guard try DataDirectory(path).content() == .ledger else { return }
+        let reader = try LedgerReader(opening: path)
+        if let stranger = reader.projects.map(\.name).first(where: { $0 != project }) {
+            throw StormFailure(
+                description: "\(path) holds project \(stranger): a storm would add its users and "
+                    + "events for good; name a new --data directory")
+        }
+        if isEmpty, reader.state.userCount > 0 {
+            throw StormFailure(
+                description: "\(path) holds users already, and this mode begins with none; name a "
+                    + "new --data directory")
+        }
+    }
+
     /// Names every user, grants each a concurrency and puts a session on it, unless that is done.
     ///
     /// - Parameter window: the reconnect window; long enough that none ends in a measurement.
@@ -48,7 +65,7 @@ public struct StormFailure: Error, CustomStringConvertible {
         if refused > refusedCountMax {
             throw StormFailure(
                 description: "\(refused) of \(reply.count) actions of the storm were refused; "
-                    + "name a new --data directory, or more time in the windows")
+                    + "name a new --data directory")
         }
     }
 }

@@ -9,8 +9,19 @@ struct StormCommand: AsyncParsableCommand {
         abstract: "Drive a reconnect storm at an embedded ledger and print what it took.",
         discussion: """
             A reconnect is three recorded actions of one user: disconnect, apply, createSession. \
-            Every answer is durable. The users are made in the data directory if they are not \
-            there; name one on the disk to be measured.
+            Every answer is durable. The users (user000000000000 and on, in project storm) are \
+            made in the data directory if they are not there. Name one of its own, on the disk to \
+            be measured, and delete it afterwards: an event takes 84 bytes, five seconds about a \
+            gigabyte. A directory that holds other projects is refused.
+
+            MODES
+              batch      callers hand in --batch reconnects at a time; latency is a batch's
+              single     callers hand in one action at a time and wait for its answer
+              deadlines  --users windows end evenly over a second, then all at once, while others
+                         apply (about 90 s; a new directory)
+              memory     resident bytes a user, known and waiting (a new directory)
+              open       how long opening the directory takes as it stands
+              read       states of users at past moments, cold and warm
 
             EXAMPLES
               holdfast storm --data ./storm
@@ -63,7 +74,7 @@ struct StormCommand: AsyncParsableCommand {
             throw ValidationError("--batch takes 1 to 100000")
         }
         guard seconds > 0, seconds <= 3_600 else {
-            throw ValidationError("--seconds takes up to 3600")
+            throw ValidationError("--seconds takes more than 0, up to 3600")
         }
         if let rate, !(rate > 0) { throw ValidationError("--rate takes a number above 0") }
     }
@@ -120,11 +131,13 @@ struct StormCommand: AsyncParsableCommand {
 
     private static func text(_ figures: ReconnectFigures) -> String {
         func whole(_ value: Double) -> String { "\(Int(value.rounded()))" }
+        if figures.reconnects == 0 { return "nothing to do: the log holds that many events" }
         return """
             reconnects/s  \(whole(figures.reconnectsPerSecond))
             events/s      \(whole(figures.eventsPerSecond))
             commits       \(figures.commits)
             events/commit \(figures.commits == 0 ? 0 : figures.events / figures.commits)
+            latency of a \(figures.isBatch ? "batch" : "command")
             p50           \(whole(figures.latency(50))) µs
             p99           \(whole(figures.latency(99))) µs
             max           \(whole(figures.latency(100))) µs

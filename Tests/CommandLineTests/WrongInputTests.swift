@@ -317,8 +317,22 @@ import Testing
             says: "control characters"),
         Row("state", "a\nb", status: 1, says: "no user a"),
         Row("apply", "u1", "--project", "a\nb", status: 1, says: "no project a"),
+        Row("storm", "--users", "10", "--seconds", "0.1", status: 1, says: "holds project p1"),
+        Row("storm", "--mode", "memory", "--users", "10", status: 1, says: "holds project p1"),
+        Row("storm", "--mode", "deadlines", "--users", "10", status: 1, says: "holds project p1"),
     ])
     func aNameIsWrong(row: Row) async throws { try await expect(row) }
+
+    @Test(arguments: [
+        Row("storm", "--users", "0", status: 2, says: "--users"),
+        Row("storm", "--callers", "0", status: 2, says: "--callers"),
+        Row("storm", "--batch", "100001", status: 2, says: "--batch"),
+        Row("storm", "--seconds", "0", status: 2, says: "--seconds"),
+        Row("storm", "--rate", "0", status: 2, says: "--rate"),
+        Row("storm", "--events", "1z", status: 2, says: "1z"),
+        Row("storm", "--mode", "hurricane", status: 2, says: "hurricane"),
+    ])
+    func aStormIsWrong(row: Row) async throws { try await expect(row) }
 
     @Test(arguments: [
         Row("serve", "--listen", "here", status: 2, says: "'here'"),
