@@ -83,7 +83,8 @@ extension LedgerTests {
         }
 
         /// While one batch waits for the disk, what arrives becomes the next two: what is queued at
-        /// once, and all the rest. Each has one wait, and the last one more.
+        /// once, and all the rest; a few more where the machine is slow. Each has one wait, and one
+        /// more where no other followed at once.
         @Test func whatArrivesDuringACommitSharesCommits() async throws {
             try await withLedger(scratch, clock) { ledger in
                 try await ledger.modifyProject("demo", ProjectChange(concurrencyCount: 100))
@@ -103,8 +104,8 @@ extension LedgerTests {
                     try await group.waitForAll()
                 }
                 let commits = ledger.currentMetrics.commitCount - before
-                #expect((2 ... 3).contains(commits))
-                #expect(faults.count(.sync) == commits + 1)
+                #expect((2 ... 9).contains(commits))
+                #expect((commits + 1 ... 2 * commits).contains(faults.count(.sync)))
             }
         }
 
