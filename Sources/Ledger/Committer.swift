@@ -137,9 +137,8 @@ final class Committer {
     }
 
     /// Hashes the commit that is queued, if it is not yet and the one before it is. For a writer
-    /// that has nothing better to do. Returns whether there was anything to hash.
-    @discardableResult
-    func sealAhead() -> Bool {
+    /// that has nothing better to do.
+    func sealAhead() {
         let work = locked { () -> (BatchBuilder, LogHead, Microseconds)? in
             guard let queued, queued.head == nil, let batch = queued.batch,
                 batch.firstPosition == head.position + 1
@@ -147,7 +146,7 @@ final class Committer {
             isSealing = true
             return (batch, head, queued.wallOffset)
         }
-        guard let (batch, previous, wallOffset) = work else { return false }
+        guard let (batch, previous, wallOffset) = work else { return }
         let sealed = batch.seal(after: previous, wallOffset: wallOffset, origin: nil)
         locked {
             head = sealed
@@ -155,7 +154,6 @@ final class Committer {
             isSealing = false
             pthread_cond_broadcast(condition)
         }
-        return true
     }
 
     /// An empty builder behind a position: one that was used before, if there is one.

@@ -65,12 +65,7 @@ public final class Ledger: Sendable {
     public func perform(
         _ action: Action, by caller: Caller = .library
     ) async throws(LedgerError) -> ActionReply {
-        let result = await withUnsafeContinuation { continuation in
-            if !inbox.put(.act(action, caller, continuation)) {
-                continuation.resume(returning: .failure(closingError))
-            }
-        }
-        return try result.get()
+        try await ask { .act(action, caller, $0) }
     }
 
     /// Performs many actions in order, committed with whatever else arrived. Each has its own
@@ -78,12 +73,7 @@ public final class Ledger: Sendable {
     public func performAll(
         _ actions: [Action], by caller: Caller = .library
     ) async throws(LedgerError) -> [Result<ActionReply, LedgerError>] {
-        let result = await withUnsafeContinuation { continuation in
-            if !inbox.put(.actAll(actions, caller, continuation)) {
-                continuation.resume(returning: .failure(closingError))
-            }
-        }
-        return try result.get()
+        try await ask { .actAll(actions, caller, $0) }
     }
 
     /// Performs the actions of a batch in order, committed with whatever else arrived. Each has its
@@ -94,12 +84,7 @@ public final class Ledger: Sendable {
     public func perform(
         _ batch: ActionBatch, by caller: Caller = .library
     ) async throws(LedgerError) -> ActionBatchReply {
-        let result = await withUnsafeContinuation { continuation in
-            if !inbox.put(.actBatch(batch, caller, continuation)) {
-                continuation.resume(returning: .failure(closingError))
-            }
-        }
-        return try result.get()
+        try await ask { .actBatch(batch, caller, $0) }
     }
 
     // MARK: - The current view
@@ -249,6 +234,16 @@ public final class Ledger: Sendable {
     // MARK: - Private
 
     private var closingError: LedgerError { failure ?? .closed }
+
+    /// Puts work into the inbox and waits for its answer.
+    private func ask<Answer: Sendable>(
+        _ work: (Asker<Answer>) -> Work
+    ) async throws(LedgerError) -> Answer {
+        let result: Result<Answer, LedgerError> = await withUnsafeContinuation { asker in
+            if !inbox.put(work(asker)) { asker.resume(returning: .failure(closingError)) }
+        }
+        return try result.get()
+    }
 
     private func look<Answer: Sendable>(
         _ look: @escaping @Sendable (LedgerCore) -> Answer,
