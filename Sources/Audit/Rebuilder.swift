@@ -29,7 +29,7 @@ public struct RebuildReport: Sendable, Equatable {
 public enum Rebuilder {
     /// Rebuilds the views of a data directory and compares the result with what stood there.
     ///
-    /// `progress` hears the position reached and the goal, from any thread, one call at a time.
+    /// `progress` hears how many events are folded and how many there are, from any thread, one call at a time.
     /// Cost: one pass over the log, hashed and checked on all cores, or on `threads` of them, ahead
     /// of the fold; two states in memory.
     public static func rebuild(
@@ -39,13 +39,14 @@ public enum Rebuilder {
         let clock = Stopwatch()
         let stood = try LedgerReader(opening: directory.path)
         let goal = stood.head.position
+        let goalCount = stood.state.eventCount
         let wall = Stopwatch()
         let (view, scan) = try fold(stood.log, through: goal, threads: threads) {
-            progress?($0, goal)
+            progress?($0, goalCount)
         }
         let foldSeconds = wall.seconds
         return RebuildReport(
-            eventCount: view.state.position, stateDigest: StateDigest.of(view.state).description,
+            eventCount: view.state.eventCount, stateDigest: StateDigest.of(view.state).description,
             viewDigest: StateDigest.of(stood.state).description,
             isReplaced: try replace(in: directory, by: view), foldSeconds: foldSeconds,
             checkCoreSeconds: scan.checkSeconds, foldCoreSeconds: scan.foldSeconds[0],

@@ -60,7 +60,7 @@ struct Redecision {
         expectedIndex = 0
         // What an opening moves back must not be settled before it. One deadline at a time: a batch
         // may end between two, and so may the log.
-        if event.kind != .opened { settleNext(at: event.time) }
+        if !event.isAboutLedger { settleNext(at: event.time) }
         if expected.isEmpty, let command = event.command {
             let caller = Caller(rawValue: event.caller)
             state.perform(command, at: event.time, by: caller) { expected.append($0) }
@@ -80,8 +80,8 @@ struct Redecision {
         case .applied: event.user != 0 && event.inputProject != 0
         case .sessionCreated, .disconnected, .destroyed: event.user != 0
         case .repossessed: event.user != 0 || !event.isAction
-        case .opened, .projectNamed, .projectModified, .userNamed, .recovered, .withdrawn,
-            .restored:
+        case .opened, .epochBegun, .projectNamed, .projectModified, .userNamed, .recovered,
+            .withdrawn, .restored:
             true
         }
     }

@@ -15,7 +15,7 @@ public struct LedgerStatistics: Sendable, Equatable {
 
     public init(_ reader: LedgerReader) {
         counters = reader.state.counters
-        eventCount = reader.state.position
+        eventCount = reader.state.eventCount
         userCount = reader.state.userCount
         projectCount = reader.state.projectCount
         stateDigest = StateDigest.of(reader.state).description

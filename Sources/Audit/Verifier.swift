@@ -43,7 +43,7 @@ public enum Verifier {
     /// Verifies the ledger in a data directory, beside a running server or without one: what the
     /// log held when the verification began.
     ///
-    /// `progress` hears the position reached and the head's, from any thread, one call at a time.
+    /// `progress` hears how many events are checked and how many there are, from any thread, one call at a time.
     /// Throws the fault at the lowest position. Cost: one pass over the log on all cores, or on
     /// `threads` of them; memory for one state and 32 bytes a user more.
     public static func verify(
@@ -88,18 +88,19 @@ public enum Verifier {
         let pageSeconds = clock.seconds
         let log = try EventLog(toVerify: directory.log)
         let goal = try log.uncheckedEnd().position
+        let goalCount = try log.read { try $0.eventCount(through: goal) }
         let rules = plan.hasRules ? RulesFold() : nil
         let trail = TrailFold()
         let folds: [any BatchFold] = [trail] + (rules.map { [$0] } ?? [])
         let wall = Stopwatch()
         let scan = try LogScan(
             log, through: goal, threads: plan.threads, segmentByteCount: plan.segmentByteCount
-        ).run(folds) { progress?($0, goal) }
+        ).run(folds) { progress?($0, goalCount) }
         let times = VerifyTimes(
             wall: wall.seconds, pages: pageSeconds, chain: scan.checkSeconds,
             pointers: scan.foldSeconds[0], rules: rules.map { _ in scan.foldSeconds[1] })
         return VerifyReport(
-            eventCount: scan.head.position, batchCount: scan.batchCount, head: scan.head,
+            eventCount: scan.eventCount, batchCount: scan.batchCount, head: scan.head,
             stateDigest: rules.map { StateDigest.of($0.state) } ?? .zero, pageCount: pageCount,
             times: times)
     }

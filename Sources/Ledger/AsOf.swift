@@ -117,7 +117,7 @@ final class AsOfReader {
             nextOpening = newest
         }
         while let next = nextOpening, next > first {
-            guard let opened = try reader.event(at: next), opened.kind == .opened,
+            guard let opened = try reader.event(at: next), opened.isAboutLedger,
                 opened.previousOfConcurrency < next
             else {
                 throw LogError(

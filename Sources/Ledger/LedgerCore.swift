@@ -122,6 +122,19 @@ package final class LedgerCore {
         state.perform(.open(outage: outage), at: now, by: caller) { record($0) }
     }
 
+    /// Records that the ledger goes on from an older copy of its log. What was decided before must
+    /// be committed.
+    ///
+    /// Throws `invalid` if the ledger is empty, or if no position is left.
+    package func beginEpoch(
+        at now: Microseconds, outage: Microseconds, by caller: Caller
+    ) throws(LedgerError) {
+        guard state.position > 0, Epochs.firstPosition(after: state.position, at: now) != nil else {
+            throw LedgerError(.invalid, "no epoch can begin behind position \(state.position)")
+        }
+        state.perform(.beginEpoch(outage: outage), at: now, by: caller) { record($0) }
+    }
+
     private func modification(
         of name: String, _ change: ProjectChange, _ now: Microseconds, _ caller: Caller
     ) throws(LedgerError) -> Command {

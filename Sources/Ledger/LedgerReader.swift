@@ -54,11 +54,25 @@ public final class LedgerReader {
                 var reader = try snapshot.reader()
                 var position = head.position
                 switch moment {
-                case .position(let wanted): position = min(position, wanted)
+                case .position(let wanted):
+                    position = try reader.position(atOrBefore: min(position, wanted))
                 case .time(let time):
                     position = try reader.position(atOrBefore: time, upTo: position)
                 }
                 return (position, try reader.event(at: position)?.time ?? 0)
+            }
+        } catch let error as LogError { throw LedgerError(error) } catch {
+            throw LedgerError(.directory, "\(error)")
+        }
+    }
+
+    /// The position behind which the newest `count` events lie, 0 if there are no more. Cost: one
+    /// point read a batch.
+    public func position(beforeNewest count: UInt64) throws(LedgerError) -> Position {
+        do {
+            return try log.read { snapshot in
+                var reader = try snapshot.reader()
+                return try reader.position(beforeNewest: count)
             }
         } catch let error as LogError { throw LedgerError(error) } catch {
             throw LedgerError(.directory, "\(error)")

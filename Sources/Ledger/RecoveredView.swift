@@ -22,7 +22,7 @@ package struct RecoveredView: Sendable {
         checked batch: borrowing BatchView, before limit: Position, _ block: EventBlock
     ) throws {
         let first = batch.firstPosition
-        guard first == state.position + 1 else {
+        guard batch.follows(state.position) else {
             throw LogError(
                 .corrupt(position: first),
                 "the batch at position \(first) does not follow \(state.position)")

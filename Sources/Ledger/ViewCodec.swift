@@ -6,7 +6,7 @@ import ReconnectionRules
 /// check word fit two pages. Every block ends in a check word over its bytes and its key.
 enum ViewCodec {
     /// Version of this form. Another one in the file means: rebuild from the log.
-    static let schemaVersion: UInt64 = 2
+    static let schemaVersion: UInt64 = 3
     static let namesPerBlock = 256
     static let userByteCount = 30
     static let concurrencyByteCount = 30

@@ -20,6 +20,9 @@ enum HistoryText {
         switch event.kind {
         case .opened:
             text = "ledger opened after \(Duration.text(event.outage)) down"
+        case .epochBegun:
+            text = "epoch begun \(Duration.text(event.outage)) after the last sign of life"
+            if let end = event.previousEpochEnd { text += ", behind position \(end)" }
         case .projectNamed: text = "project \(named.project) created"
         case .projectModified:
             text = "project \(named.project) set"
@@ -43,7 +46,7 @@ enum HistoryText {
     }
 
     private static func details(_ event: Event) -> String {
-        guard event.settings == nil, event.kind != .opened else { return "" }
+        guard event.settings == nil, !event.isAboutLedger else { return "" }
         var parts: [String] = []
         if event.session != 0 { parts.append("session \(event.session)") }
         if event.namesSession, event.inputSession != event.session {

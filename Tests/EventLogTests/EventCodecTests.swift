@@ -68,7 +68,7 @@ import Testing
             kinds == [
                 "1 opened", "2 projectNamed", "3 projectModified", "4 userNamed", "5 applied",
                 "6 sessionCreated", "7 disconnected", "8 destroyed", "9 repossessed",
-                "10 recovered", "11 withdrawn", "12 restored",
+                "10 recovered", "11 withdrawn", "12 restored", "14 epochBegun",
             ])
         let outcomes = Event.Outcome.allCases.map { "\($0.rawValue) \($0)" }
         #expect(
