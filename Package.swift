@@ -54,9 +54,9 @@ let package = Package(
         .target(
             name: "Ledger", dependencies: ["EventLog", "JSON", "LMDB", "ReconnectionRules", crypto],
             swiftSettings: strict),
-        // Traces in; history and counts out.
+        // Traces in; history, counts, exports and backups out.
         .target(
-            name: "Audit", dependencies: ["Ledger", "EventLog", "ReconnectionRules", crypto],
+            name: "Audit", dependencies: ["Ledger", "EventLog", "JSON", "ReconnectionRules", crypto],
             swiftSettings: strict),
         // Reconnect storms and what they measure.
         .target(

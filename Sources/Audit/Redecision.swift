@@ -31,12 +31,31 @@ struct Redecision {
     }
 
     private mutating func check(_ event: Event) throws {
+        let decided = try decided(for: event)
+        guard decided == event else { throw differs(decided, event) }
+    }
+
+    /// As `check`, for an event whose jump is not known. Returns it with its jump.
+    mutating func complete(_ event: Event) throws -> Event {
+        let decided = try decided(for: event)
+        var event = event
+        event.jump = decided.jump
+        guard decided == event else { throw differs(decided, event) }
+        return event
+    }
+
+    /// Whether the next event begins something: nothing decided is owed before it.
+    var isBetweenActions: Bool { expectedIndex == expected.count }
+
+    /// What the rules decide where the event stands.
+    private mutating func decided(for event: Event) throws -> Event {
         if expectedIndex == expected.count { try decideNext(event) }
-        let decided = expected[expectedIndex]
         expectedIndex += 1
-        guard decided == event else {
-            throw fault(event, "the rules decide \(Self.difference(decided, event))")
-        }
+        return expected[expectedIndex - 1]
+    }
+
+    private func differs(_ decided: Event, _ event: Event) -> LogError {
+        fault(event, "the rules decide \(Self.difference(decided, event))")
     }
 
     /// Nothing may be owed at the end: a batch holds a command's events whole.

@@ -83,10 +83,17 @@ public enum Verifier {
         _ directory: DataDirectory, _ plan: Plan, _ progress: ((Position, Position) -> Void)? = nil
     ) throws -> VerifyReport {
         try directory.requireLedger()
+        return try verify(log: directory.log, plan, progress)
+    }
+
+    /// Verifies a log wherever it lies.
+    package static func verify(
+        log path: String, _ plan: Plan, _ progress: ((Position, Position) -> Void)? = nil
+    ) throws -> VerifyReport {
         let clock = Stopwatch()
-        let pageCount = try EventLog.checkPages(directory: directory.log)
+        let pageCount = try EventLog.checkPages(directory: path)
         let pageSeconds = clock.seconds
-        let log = try EventLog(toVerify: directory.log)
+        let log = try EventLog(toVerify: path)
         let goal = try log.uncheckedEnd().position
         let goalCount = try log.read { try $0.eventCount(through: goal) }
         let rules = plan.hasRules ? RulesFold() : nil

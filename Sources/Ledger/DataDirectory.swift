@@ -1,3 +1,5 @@
+package import ReconnectionRules
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Darwin)
@@ -28,7 +30,7 @@ public struct DataDirectory: Sendable {
 
     private static let names: Set<String> = [
         "log", "views", "sign-of-life", "owner.lock", "credentials.json", "credentials.json.new",
-        "server-session.key", "server-session.key.new",
+        "server-session.key", "server-session.key.new", "unfinished",
     ]
 
     /// What stands at the path.
@@ -51,8 +53,19 @@ public struct DataDirectory: Sendable {
             throw LedgerError(.directory, "\(path) is a file; --data takes a directory")
         }
         guard access(path, R_OK | X_OK) == 0 else { throw failure("cannot read \(path)") }
+        if stat(backupMark, &status) == 0 {
+            throw LedgerError(
+                .directory,
+                "\(path) is an unfinished backup; remove it, and make another one")
+        }
         if stat(log + "/data.mdb", &status) == 0 { return .ledger }
         guard errno == ENOENT || errno == ENOTDIR else { throw failure("cannot look at \(log)") }
+        if stat(unfinished, &status) == 0 {
+            throw LedgerError(
+                .directory,
+                "\(path) holds an unfinished restore or import; if none is under way, remove "
+                    + "\(unfinished) and begin again")
+        }
         if let stranger = try entries().first(where: { !Self.names.contains($0) }) {
             throw LedgerError(
                 .directory,
@@ -61,6 +74,17 @@ public struct DataDirectory: Sendable {
         }
         return .new
     }
+
+    /// Whether it is a backup: to be read, and restored from, but never to be written to.
+    public var isBackup: Bool { access(backupManifest, F_OK) == 0 }
+
+    /// What a backup says of itself; there once it is whole.
+    package var backupManifest: String { path + "/backup.json" }
+    /// There as long as a backup is not whole.
+    package var backupMark: String { path + "/UNFINISHED" }
+
+    /// The last sign of life the directory has, from any process.
+    package var lastSignOfLife: Microseconds? { SignOfLife.read(path: signOfLife) }
 
     /// Makes sure a ledger is there to read.
     public func requireLedger() throws(LedgerError) {
@@ -84,7 +108,7 @@ public struct DataDirectory: Sendable {
         if mkdir(path, 0o700) != 0, errno != EEXIST { throw failure("cannot create \(path)") }
     }
 
-    private func entries() throws(LedgerError) -> [String] {
+    package func entries() throws(LedgerError) -> [String] {
         guard let stream = opendir(path) else { throw failure("cannot read \(path)") }
         defer { closedir(stream) }
         var names: [String] = []
@@ -97,7 +121,7 @@ public struct DataDirectory: Sendable {
         return names.sorted()
     }
 
-    private func failure(_ what: String) -> LedgerError {
+    func failure(_ what: String) -> LedgerError {
         LedgerError(.directory, "\(what): \(String(cString: strerror(errno)))")
     }
 }

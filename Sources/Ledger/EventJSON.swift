@@ -15,8 +15,17 @@ public enum EventJSON {
     /// `previousOfConcurrency`. opened adds `outageSeconds`, epochBegun that and `previousEpochEnd`
     /// (the position before it) and `eventsBefore`; projectModified adds `settings`.
     public static func line(_ named: NamedEvent) -> String {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(400)
+        append(named, to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Appends the object to bytes that are there, without a line feed. Cost: no allocation but the
+    /// buffer's growth.
+    public static func append(_ named: NamedEvent, to output: inout [UInt8]) {
         let event = named.event
-        let bytes = JSONObjectWriter.bytes(reservingCapacity: 400) { object in
+        JSONObjectWriter.append(to: &output) { object in
             object.unsigned("position", event.position)
             object.string("time", Timestamp.text(event.time))
             object.string("kind", event.kind.name)
@@ -50,7 +59,6 @@ public enum EventJSON {
             }
             if let settings { object.object("settings") { write(settings, to: &$0) } }
         }
-        return String(decoding: bytes, as: UTF8.self)
     }
 
     private static func write(_ settings: ProjectSettings, to object: inout JSONObjectWriter) {

@@ -29,7 +29,7 @@ public struct LedgerError: Error, Sendable, CustomStringConvertible {
         self.message = message
     }
 
-    init(_ error: LogError) { self.init(.log(error.code), error.message) }
+    package init(_ error: LogError) { self.init(.log(error.code), error.message) }
 
     /// No project has this name.
     public static func unknownProject(_ name: String) -> LedgerError {

@@ -57,7 +57,7 @@ package struct NameDirectory: Sendable {
     }
 
     /// Gives the name the next number. The name must be new, and have 1 to 256 bytes.
-    mutating func append(_ name: UnsafeRawBufferPointer) {
+    package mutating func append(_ name: UnsafeRawBufferPointer) {
         append(name, hash: NameBytes.hash(name))
     }
 

@@ -14,6 +14,12 @@ package final class WritableLedger {
         opening directory: DataDirectory, options: LedgerOptions
     ) throws(LedgerError) {
         let content = try directory.content()
+        guard !directory.isBackup else {
+            throw LedgerError(
+                .directory,
+                "\(directory.path) is a backup and is not written to; restore it with holdfast "
+                    + "restore \(directory.path) --data NEWDIR")
+        }
         try directory.create()
         owner = try OwnerLock(directory, note: options.ownerNote)
         signOfLife = try SignOfLife(path: directory.signOfLife)

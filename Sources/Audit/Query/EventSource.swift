@@ -389,7 +389,7 @@ final class OutageWeave {
         var found: [Position] = []
         var position = newest
         while position >= low, position > 0 {
-            guard let opened = try reader.event(at: position), opened.kind == .opened,
+            guard let opened = try reader.event(at: position), opened.isAboutLedger,
                 opened.previousOfConcurrency < position
             else {
                 throw LogError(
