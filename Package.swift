@@ -56,7 +56,8 @@ let package = Package(
             swiftSettings: strict),
         // Traces in; history, counts, exports and backups out.
         .target(
-            name: "Audit", dependencies: ["Ledger", "EventLog", "JSON", "ReconnectionRules", crypto],
+            name: "Audit",
+            dependencies: ["Ledger", "EventLog", "JSON", "ReconnectionRules", crypto],
             swiftSettings: strict),
         // Reconnect storms and what they measure.
         .target(

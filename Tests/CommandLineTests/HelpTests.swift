@@ -6,6 +6,7 @@ import Testing
         ["credential"], ["credential", "create"], ["credential", "list"],
         ["credential", "disable"],
         ["apply"], ["session"], ["disconnect"], ["destroy"], ["repossess"], ["import"],
+        ["export"], ["backup"], ["restore"],
         ["history"], ["state"], ["stats"], ["tail"], ["verify"], ["rebuild"], ["storm"],
         ["version"],
     ]

@@ -1,6 +1,6 @@
 import Crypto
 public import EventLog
-import JSON
+public import JSON
 public import Ledger
 public import ReconnectionRules
 
@@ -33,10 +33,11 @@ public struct BackupManifest: Sendable, Equatable {
 
     /// The object, indented by nothing, with a line feed.
     public var json: [UInt8] {
-        JSONObjectWriter.bytes { write(to: &$0) } + [0x0A]
+        JSONObjectWriter.bytes { write(into: &$0) } + [0x0A]
     }
 
-    func write(to object: inout JSONObjectWriter) {
+    /// Adds the members to an object.
+    public func write(into object: inout JSONObjectWriter) {
         object.unsigned("backupVersion", Self.version)
         object.string("holdfast", holdfastVersion)
         object.string("ledgerId", ledgerId)

@@ -29,6 +29,7 @@ public struct EventQuery: Sendable {
     /// there (`opened` events): they concern nobody, and explain a return after the deadline. They
     /// have to fit the rest of the filter.
     public var showsOutages = false
+    var sizes = EventPage.Sizes()
 
     public init() {}
 
@@ -92,7 +93,8 @@ public struct EventQuery: Sendable {
             }
             let done =
                 isNewestFirst
-                ? plan.high - min(plan.high, page.reached) : page.reached - min(page.reached, plan.low)
+                ? plan.high - min(plan.high, page.reached)
+                : page.reached - min(page.reached, plan.low)
             try progress?(min(span, done + 1), span)
         }
         // Whether there is another one is not looked for: that may take the rest of the log.
@@ -113,6 +115,7 @@ struct EventPlan {
     let wantedOfOutages: ConditionNode?
     let session: SessionId?
     let isNewestFirst: Bool
+    let sizes: EventPage.Sizes
 
     init(_ query: EventQuery, _ reader: LedgerReader) throws {
         let filter = query.filter
@@ -121,6 +124,7 @@ struct EventPlan {
         let rest = filter.rest.map { $0.map(names.numbered) }
         session = filter.session
         isNewestFirst = query.isNewestFirst
+        sizes = query.sizes
         if let session, filter.user == nil, filter.userNumber == nil {
             // A session is one user's. Somebody else's report that names it is found by
             // namedSession.
@@ -214,7 +218,8 @@ struct EventPlan {
         case .nowhere: return nil
         case .scan:
             return isNewestFirst
-                ? BackwardScan(reader.log, range, wanted) : ForwardScan(reader.log, range, wanted)
+                ? BackwardScan(reader.log, range, wanted, sizes)
+                : ForwardScan(reader.log, range, wanted, sizes)
         case .user(let number):
             let record = reader.state.users[Int(number)]
             let chain = EventChain.user(number, newest: record.last, count: record.eventCount)
@@ -234,8 +239,8 @@ struct EventPlan {
                 session: session, isOfUser: chain.isOfUser)
         }
         return isNewestFirst
-            ? BackwardChain(reader.log, chain, range, wanted, outages)
-            : ForwardChain(reader.log, chain, range, wanted, outages)
+            ? BackwardChain(reader.log, chain, range, wanted, outages, sizes)
+            : ForwardChain(reader.log, chain, range, wanted, outages, sizes)
     }
 }
 

@@ -9,12 +9,15 @@ struct EventPage {
     /// The position looked at last.
     var reached: Position = 0
 
-    /// Events that a page takes: some 2 MiB.
-    static let eventCountMax = 16_384
-    /// Bytes of batches looked at for one page: what a progress line waits for.
-    static let byteCountMax = 8 << 20
-    /// Events of a chain that are read for one page.
-    static let chainCountMax = 2_048
+    /// Bounds of a page.
+    struct Sizes: Sendable {
+        /// Events that a page takes: some 2 MiB.
+        var eventCount = 16_384
+        /// Bytes of batches looked at for one page: what a progress line waits for.
+        var byteCount = 8 << 20
+        /// Events of a chain that are read for one page.
+        var chainCount: UInt32 = 2_048
+    }
 }
 
 /// Where a query's events come from.
@@ -31,12 +34,15 @@ protocol EventSource: AnyObject {
 final class ForwardScan: EventSource {
     private let log: EventLog
     private let wanted: ConditionNode
+    private let sizes: EventPage.Sizes
     private let high: Position
     private var next: Position
 
-    init(_ log: EventLog, _ range: ClosedRange<Position>, _ wanted: ConditionNode) {
-        self.log = log
-        self.wanted = wanted
+    init(
+        _ log: EventLog, _ range: ClosedRange<Position>, _ wanted: ConditionNode,
+        _ sizes: EventPage.Sizes
+    ) {
+        (self.log, self.wanted, self.sizes) = (log, wanted, sizes)
         next = range.lowerBound
         high = range.upperBound
     }
@@ -54,7 +60,7 @@ final class ForwardScan: EventSource {
             var isFull = false
             try batch.forEachEvent(from: next) { event, _ in
                 guard !isFull, event.position <= high else { return }
-                if page.events.count == EventPage.eventCountMax {
+                if page.events.count == sizes.eventCount {
                     isFull = true
                     return
                 }
@@ -64,7 +70,7 @@ final class ForwardScan: EventSource {
                 if wanted.matches(event) { page.events.append(event) }
             }
             byteCount += batch.byteCount
-            hasMore = isFull || byteCount >= EventPage.byteCountMax
+            hasMore = isFull || byteCount >= sizes.byteCount
             return !hasMore
         }
         next = hasMore ? following : .max
@@ -76,15 +82,18 @@ final class ForwardScan: EventSource {
 final class BackwardScan: EventSource {
     private let log: EventLog
     private let wanted: ConditionNode
+    private let sizes: EventPage.Sizes
     private let low: Position
     /// Position to look at next, 0 at the end.
     private var next: Position
     /// The batch behind those to come, and what it says that its predecessor's hash is.
     private var follower: (first: Position, previousHash: Digest32)?
 
-    init(_ log: EventLog, _ range: ClosedRange<Position>, _ wanted: ConditionNode) {
-        self.log = log
-        self.wanted = wanted
+    init(
+        _ log: EventLog, _ range: ClosedRange<Position>, _ wanted: ConditionNode,
+        _ sizes: EventPage.Sizes
+    ) {
+        (self.log, self.wanted, self.sizes) = (log, wanted, sizes)
         low = range.lowerBound
         next = range.upperBound
     }
@@ -102,7 +111,7 @@ final class BackwardScan: EventSource {
                 guard batch.lastPosition >= low else { return false }
                 var position = min(next, batch.lastPosition)
                 while position >= max(low, batch.firstPosition) {
-                    if page.events.count == EventPage.eventCountMax {
+                    if page.events.count == sizes.eventCount {
                         following = position
                         return false
                     }
@@ -113,7 +122,7 @@ final class BackwardScan: EventSource {
                     position -= 1
                 }
                 byteCount += batch.byteCount
-                guard byteCount >= EventPage.byteCountMax else { return true }
+                guard byteCount >= sizes.byteCount else { return true }
                 following = batch.firstPosition - 1
                 return false
             }
@@ -188,6 +197,7 @@ final class BackwardChain: EventSource {
     private let chain: EventChain
     private let wanted: ConditionNode
     private let outages: OutageWeave?
+    private let sizes: EventPage.Sizes
     private let range: ClosedRange<Position>
     /// The event to read next, 0 at the end; nil before the first.
     private var next: Position?
@@ -196,9 +206,9 @@ final class BackwardChain: EventSource {
 
     init(
         _ log: EventLog, _ chain: EventChain, _ range: ClosedRange<Position>,
-        _ wanted: ConditionNode, _ outages: OutageWeave?
+        _ wanted: ConditionNode, _ outages: OutageWeave?, _ sizes: EventPage.Sizes
     ) {
-        (self.log, self.chain, self.range) = (log, chain, range)
+        (self.log, self.chain, self.range, self.sizes) = (log, chain, range, sizes)
         (self.wanted, self.outages) = (wanted, outages)
         upper = range.upperBound == .max ? .max : range.upperBound + 1
     }
@@ -214,7 +224,7 @@ final class BackwardChain: EventSource {
         try log.read { snapshot in
             var reader = try snapshot.reader()
             var position = try next ?? chain.newest(atOrBefore: range.upperBound, &reader).position
-            while position > 0, page.examinedCount < EventPage.chainCountMax {
+            while position > 0, page.examinedCount < UInt64(sizes.chainCount) {
                 let (event, previous) = try chain.event(at: position, &reader)
                 page.examinedCount += 1
                 page.reached = max(position, range.lowerBound)
@@ -244,6 +254,7 @@ final class ForwardChain: EventSource {
     private let chain: EventChain
     private let wanted: ConditionNode
     private let outages: OutageWeave?
+    private let sizes: EventPage.Sizes
     private let range: ClosedRange<Position>
     private var isStarted = false
     private var isEnded = false
@@ -256,9 +267,9 @@ final class ForwardChain: EventSource {
 
     init(
         _ log: EventLog, _ chain: EventChain, _ range: ClosedRange<Position>,
-        _ wanted: ConditionNode, _ outages: OutageWeave?
+        _ wanted: ConditionNode, _ outages: OutageWeave?, _ sizes: EventPage.Sizes
     ) {
-        (self.log, self.chain, self.range) = (log, chain, range)
+        (self.log, self.chain, self.range, self.sizes) = (log, chain, range, sizes)
         (self.wanted, self.outages) = (wanted, outages)
     }
 
@@ -299,10 +310,10 @@ final class ForwardChain: EventSource {
             return
         }
         var position = end.position
-        var count = 0
+        var count: UInt32 = 0
         while position >= range.lowerBound, position > 0 {
-            if count % EventPage.chainCountMax == 0 { marks.append(position) }
-            count += 1
+            if count % sizes.chainCount == 0 { marks.append(position) }
+            count &+= 1
             position = try chain.event(at: position, &reader).previous
         }
         if position > 0 { latest = try chain.event(at: position, &reader).event }
@@ -313,7 +324,7 @@ final class ForwardChain: EventSource {
         var position: Position
         switch chain {
         case .user(let user, let newest, let count):
-            number += min(UInt32(EventPage.chainCountMax), lastNumber - number)
+            number += min(sizes.chainCount, lastNumber - number)
             guard lastNumber > 0 else { return [] }
             let last = try reader.event(ofUser: user, number: number, newest: newest, count: count)
             position = last?.position ?? 0
@@ -366,7 +377,7 @@ final class OutageWeave {
         if let session, !(event.isAboutSlot && event.session == session) { return [] }
         let openings = try self.openings ?? find(&reader)
         self.openings = openings
-        var index = openings.partitioningIndex { $0 >= range.lowerBound }
+        var index = openings.partitionIndex { $0 >= range.lowerBound }
         var events: [Event] = []
         while index < openings.count, openings[index] < range.upperBound {
             if let opened = try reader.event(at: openings[index]), wanted.matches(opened) {
@@ -401,17 +412,5 @@ final class OutageWeave {
             position = opened.previousOfConcurrency
         }
         return found.reversed()
-    }
-}
-
-extension [Position] {
-    /// The first index whose element fits, where all after one that fits do.
-    func partitioningIndex(where fits: (Position) -> Bool) -> Int {
-        var (low, high) = (0, count)
-        while low < high {
-            let middle = (low + high) / 2
-            if fits(self[middle]) { high = middle } else { low = middle + 1 }
-        }
-        return low
     }
 }
