@@ -11,6 +11,12 @@ public struct VerifyReport: Sendable, Equatable {
     public var stateDigest: Digest32
     /// Pages of the log file in use.
     public var pageCount: Int
+    /// Users named, and those of them whose sealed name no key opened: forgotten, or all of them
+    /// where the key file cannot be read.
+    public var userCount = 0
+    public var unopenedNameCount = 0
+    /// Users that were forgotten.
+    public var forgottenCount = 0
     public var times: VerifyTimes
 
     /// Whether every recorded action was decided again.
@@ -44,7 +50,8 @@ public enum Verifier {
     /// log held when the verification began.
     ///
     /// `progress` hears the position reached and the head's, from any thread, one call at a time.
-    /// Throws the fault at the lowest position. Cost: one pass over the log on all cores, or on
+    /// Throws the fault at the lowest position. No key is needed: that no name is bound twice is
+    /// known of the names that open. Cost: one pass over the log on all cores, or on
     /// `threads` of them; memory for one state and 32 bytes a user more.
     public static func verify(
         _ directory: DataDirectory, threads: Int? = nil,
@@ -89,7 +96,7 @@ public enum Verifier {
         let log = try EventLog(toVerify: directory.log)
         let goal = try log.uncheckedEnd().position
         let rules = plan.hasRules ? RulesFold() : nil
-        let trail = TrailFold()
+        let trail = TrailFold(keys: try? LedgerKeys.reading(directory, log))
         let folds: [any BatchFold] = [trail] + (rules.map { [$0] } ?? [])
         let wall = Stopwatch()
         let scan = try LogScan(
@@ -98,10 +105,14 @@ public enum Verifier {
         let times = VerifyTimes(
             wall: wall.seconds, pages: pageSeconds, chain: scan.checkSeconds,
             pointers: scan.foldSeconds[0], rules: rules.map { _ in scan.foldSeconds[1] })
-        return VerifyReport(
+        var report = VerifyReport(
             eventCount: scan.head.position, batchCount: scan.batchCount, head: scan.head,
             stateDigest: rules.map { StateDigest.of($0.state) } ?? .zero, pageCount: pageCount,
             times: times)
+        report.userCount = trail.nameCount
+        report.unopenedNameCount = trail.unopenedNameCount
+        report.forgottenCount = trail.forgottenCount
+        return report
     }
 }
 

@@ -109,7 +109,13 @@ enum EventCodec {
 
 /// The numbers in use. Without gaps, so that a range says which there are: a test holds it to that.
 enum NumberedValues {
-    static let kinds: ClosedRange<UInt8> = 1 ... 12
+    static let kinds: ClosedRange<UInt8> = 1 ... 13
+
+    /// The greatest kind in a batch of that version.
+    static func kindMax(in version: UInt16) -> UInt8 {
+        version < LogFormat.sealedVersion ? Event.Kind.restored.rawValue : kinds.upperBound
+    }
+
     static let outcomes: ClosedRange<UInt8> = 1 ... 18
     static let states: ClosedRange<UInt8> = 0 ... 6
 }

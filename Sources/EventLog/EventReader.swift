@@ -98,6 +98,24 @@ public struct EventReader: ~Copyable, ~Escapable {
         return nil
     }
 
+    /// A user's first event. `newest` is any of them. Cost: O(log k) reads in a
+    /// user's k events.
+    @_lifetime(self: copy self)
+    package mutating func firstEvent(
+        ofUser user: UserNumber, newest: Position
+    ) throws(LogError) -> Event? {
+        var position = newest
+        while position > 0 {
+            guard let event = try event(at: position) else { throw missing(position) }
+            guard event.user == user, event.previousOfUser < position, event.jump < position else {
+                throw .corrupt(position, "the event is another user's, or names a later one")
+            }
+            if event.previousOfUser == 0 { return event }
+            position = event.jump > 0 ? event.jump : event.previousOfUser
+        }
+        return nil
+    }
+
     private func missing(_ position: Position) -> LogError {
         .corrupt(position, "the event there is missing")
     }

@@ -16,11 +16,15 @@ public struct Event: Equatable, Sendable, BitwiseCopyable {
         case recovered = 10
         case withdrawn = 11
         case restored = 12
+        /// The person behind a user number asked to be forgotten: the name binds to nobody from
+        /// here on, and the number has no further event.
+        case userForgotten = 13
     }
 
     /// Outcomes are numbered values, never reused. The comment names the kinds that use each.
     public enum Outcome: UInt8, Sendable, CaseIterable, BitwiseCopyable {
-        /// opened, projectNamed, projectModified, userNamed, recovered, withdrawn, restored
+        /// opened, projectNamed, projectModified, userNamed, recovered, withdrawn, restored,
+        /// userForgotten
         case done = 1
         /// applied: an idle concurrency was reserved
         case granted = 2
@@ -90,7 +94,7 @@ public struct Event: Equatable, Sendable, BitwiseCopyable {
     /// Position of the same user's previous event. Of projectModified: the concurrencies set.
     public var previousOfUser: Position = 0
     /// Position of the previous event of the same concurrency; for projectNamed and
-    /// projectModified of the same project; for opened of the ledger.
+    /// projectModified of the same project; for opened and userForgotten of the ledger.
     public var previousOfConcurrency: Position = 0
     /// An earlier event of the same user, farther back: see `JumpTable`.
     public var jump: Position = 0
@@ -126,6 +130,10 @@ extension Event {
     /// How long the ledger had been down, for an opened event; 0 for every other kind.
     public var outage: Microseconds { kind == .opened ? deadline : 0 }
 
+    /// Whether the event is a link of the ledger's own chain: `previousOfConcurrency` is then the
+    /// position of the link before.
+    public var isOfLedger: Bool { kind == .opened || kind == .userForgotten }
+
     /// Whether the user's holding ended with this event: it now holds nothing. `moved` is no such
     /// event: the user holds the concurrency that the event before it granted.
     public var releasesUser: Bool {
@@ -140,7 +148,7 @@ extension Event {
     public var isAction: Bool {
         switch kind {
         case .applied, .sessionCreated, .disconnected, .destroyed, .projectNamed, .projectModified,
-            .userNamed:
+            .userNamed, .userForgotten:
             true
         case .repossessed: outcome == .operator_ || outcome == .nothingHeld
         case .opened, .recovered, .withdrawn, .restored: false
@@ -162,6 +170,7 @@ extension Event {
             return .disconnect(user: user, session: namesSession ? inputSession : nil)
         case .destroyed: return .destroy(user: user, session: namesSession ? inputSession : nil)
         case .repossessed: return isAction ? .repossess(user: user) : nil
+        case .userForgotten: return .forget(user: user)
         case .recovered, .withdrawn, .restored: return nil
         }
     }

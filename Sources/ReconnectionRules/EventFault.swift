@@ -17,6 +17,10 @@ extension State {
                 return "the settings are out of bounds"
             }
         case .opened: if event.outage < 0 { return "the outage is negative" }
+        case .userForgotten:
+            if event.user == 0 || event.concurrency != 0 {
+                return "forgetting is about one user and no concurrency"
+            }
         default:
             if event.user == 0, event.concurrency == 0 { return "the event is about nothing" }
         }

@@ -22,6 +22,9 @@ extension State {
         case .userNamed:
             users.append(UserRecord())
             evolveUser(event)
+        case .userForgotten:
+            lastOfLedger = event.position
+            evolveUser(event)
         case .applied, .sessionCreated, .disconnected, .destroyed, .repossessed, .recovered,
             .withdrawn, .restored:
             if event.user != 0 { evolveUser(event) }

@@ -15,7 +15,7 @@ public struct State: Sendable {
     public internal(set) var position: Position = 0
     /// Ledger time of that event. Event times never decrease.
     public internal(set) var time: Microseconds = 0
-    /// Position of the newest event about the ledger itself (opened).
+    /// Position of the newest event about the ledger itself (opened, userForgotten).
     public internal(set) var lastOfLedger: Position = 0
     var schedule = DeadlineSchedule()
     /// What the cache was warmed with: kept, so that reading it is not left out. Of no meaning.
