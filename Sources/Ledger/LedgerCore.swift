@@ -150,17 +150,8 @@ package final class LedgerCore {
     private func prepareForgetting(
         _ name: String, _ now: Microseconds, _ caller: Caller
     ) throws(LedgerError) -> UserNumber {
-        guard let number = users.number(of: name) else {
-            throw LedgerError(
-                .unknownUser, "no user of that name is known; names are compared byte by byte")
-        }
-        guard Int(number) > keys.plainUserCount else {
-            throw LedgerError(
-                .invalid,
-                "this user was first seen by a Holdfast that kept names as they are (log format "
-                    + "1), and a log is never rewritten; export the ledger, import it into a new "
-                    + "one, delete this one, and forget the user there")
-        }
+        let number = try LedgerKeys.requireForgettable(
+            users.number(of: name), plainUserCount: keys.plainUserCount)
         if state.holding(of: number) != nil {
             _ = decide(.destroy(user: number, session: nil), at: now, by: caller)
         }

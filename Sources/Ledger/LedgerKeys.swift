@@ -52,6 +52,25 @@ package enum LedgerKeys {
         } catch { throw LedgerError(error) }
     }
 
+    /// Throws unless a user can be forgotten. `number` is nil for a name that is not known.
+    @discardableResult
+    static func requireForgettable(
+        _ number: UserNumber?, plainUserCount: Int
+    ) throws(LedgerError) -> UserNumber {
+        guard let number else {
+            throw LedgerError(
+                .unknownUser, "no user of that name is known; names are compared byte by byte")
+        }
+        guard Int(number) > plainUserCount else {
+            throw LedgerError(
+                .invalid,
+                "this user was first seen by a Holdfast that kept names as they are (log format "
+                    + "1), and a log is never rewritten; export the ledger, import it into a new "
+                    + "one, delete this one, and forget the user there")
+        }
+        return number
+    }
+
     /// Lets go of the keys of everybody the log says was forgotten and whose key is still there: a
     /// crash came between the event and that, or an older key file was put back.
     ///

@@ -31,6 +31,13 @@ public final class LedgerReader {
         (view, recovery) = try Recovery.view(of: log, directory: directory, keys: keys)
     }
 
+    /// Throws what forgetting the user would throw, without opening the ledger for writing.
+    public func requireForgettable(_ name: String) throws(LedgerError) {
+        let number = view.users.number(of: name)
+        try LedgerKeys.requireForgettable(
+            number, plainUserCount: view.keys?.plainUserCount ?? view.users.count)
+    }
+
     /// Whether the user was forgotten: it has a number, a history, and no name any more.
     public func isForgotten(_ user: UserNumber) -> Bool { view.users.isForgotten(user) }
 

@@ -43,12 +43,12 @@ package enum Recovery {
         var start = RecoveredView(keys: keys)
         var rejection: String?
         if let store {
-            switch store.load(keys) {
+            switch store.load(keys, { mismatch($0, log) }) {
             case .none: break
             case .unreadable: rejection = "the checkpoint is damaged or of another version"
+            case .rejected(let reason): rejection = reason
             case .view(var loaded, let lockedNumbers):
-                rejection = mismatch(loaded, log)
-                if rejection == nil, keys != nil {
+                if keys != nil {
                     let isFilled = try? loaded.fillNames(of: lockedNumbers, from: log)
                     if isFilled != true {
                         rejection = "the log does not have the names that the checkpoint lost"
@@ -89,15 +89,15 @@ package enum Recovery {
     }
 
     /// Why a checkpoint does not belong to this log, nil if it does.
-    private static func mismatch(_ view: RecoveredView, _ log: EventLog) -> String? {
-        if view.head.position == 0 { return nil }
+    private static func mismatch(_ head: LogHead, _ log: EventLog) -> String? {
+        if head.position == 0 { return nil }
         var hash: Digest32?
         try? log.read { snapshot in
-            try snapshot.withBatch(holding: view.head.position) { batch in
-                if batch.lastPosition == view.head.position { hash = batch.hash }
+            try snapshot.withBatch(holding: head.position) { batch in
+                if batch.lastPosition == head.position { hash = batch.hash }
             }
         }
-        if hash == view.head.hash { return nil }
-        return "the checkpoint at position \(view.head.position) is not of this log"
+        if hash == head.hash { return nil }
+        return "the checkpoint at position \(head.position) is not of this log"
     }
 }

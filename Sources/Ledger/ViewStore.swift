@@ -228,24 +228,28 @@ final class ViewStore: Sendable {
         case none
         /// A part of it is not what was written, or not in a form this code reads.
         case unreadable
+        /// It is not of this log.
+        case rejected(String)
         /// The view, and the users whose names could not be opened though they were not forgotten.
         case view(RecoveredView, lockedNumbers: [UserNumber])
     }
 
-    /// The checkpoint, if there is a whole one.
-    func load(_ keys: PersonalKeys?) -> Stored {
+    /// The checkpoint, if there is a whole one. `fault` says of where it stands why it is not of
+    /// this log, nil if it is.
+    func load(_ keys: PersonalKeys?, _ fault: (LogHead) -> String?) -> Stored {
         do {
             let transaction = try ReadTransaction(environment)
             guard let head = try transaction.table(named: Table.head.rawValue),
                 try transaction.entryCount(in: head) > 0
             else { return .none }
-            return try Self.view(in: transaction, keys) ?? .unreadable
+            return try Self.view(in: transaction, keys, fault) ?? .unreadable
         } catch { return .unreadable }
     }
 
     /// Nil if any part is not what was written.
     private static func view(
-        in transaction: borrowing ReadTransaction, _ keys: PersonalKeys?
+        in transaction: borrowing ReadTransaction, _ keys: PersonalKeys?,
+        _ fault: (LogHead) -> String?
     ) throws -> Stored? {
         var head: Head?
         var sum: UInt64 = 0
@@ -255,6 +259,7 @@ final class ViewStore: Sendable {
             return head != nil
         }
         guard let head else { return nil }
+        if let fault = fault(head.head) { return .rejected(fault) }
         sum = 0
         var view = RecoveredView(keys: keys)
         var locked: [UserNumber] = []

@@ -15,7 +15,7 @@ enum HistoryText {
     static func sentence(_ named: NamedEvent) -> String {
         let event = named.event
         let place = event.concurrency == 0 ? "" : " \(named.project)/\(event.concurrency)"
-        let user = named.user.isEmpty ? "" : "\(named.user) "
+        let user = named.userText.isEmpty ? "" : "\(named.userText) "
         var text: String
         switch event.kind {
         case .opened:
@@ -37,6 +37,7 @@ enum HistoryText {
         case .disconnected: text = "\(user)disconnected: \(event.outcome.name)\(place)"
         case .destroyed: text = "\(user)destroyed: \(event.outcome.name)\(place)"
         case .repossessed: text = "\(user)repossessed: \(event.outcome.name)\(place)"
+        case .userForgotten: text = "\(user)asked to be forgotten"
         case .recovered, .withdrawn, .restored: text = "\(event.kind.name)\(place)"
         }
         return text + details(event)

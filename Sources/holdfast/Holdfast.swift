@@ -30,7 +30,7 @@ struct Holdfast: AsyncParsableCommand {
         subcommands: [
             Serve.self, ProjectCommand.self, CredentialCommand.self,
             ApplyCommand.self, SessionCommand.self, DisconnectCommand.self, DestroyCommand.self,
-            RepossessCommand.self,
+            RepossessCommand.self, ForgetCommand.self,
             ImportCommand.self, HistoryCommand.self, StateCommand.self, StatsCommand.self,
             TailCommand.self, VerifyCommand.self, RebuildCommand.self, StormCommand.self,
             VersionCommand.self,

@@ -379,7 +379,7 @@ enum PropertyAudit {
             }
         }
         let found = try walk(state.lastOfLedger) { $0.previousOfConcurrency }
-        let expected = positions { $0.kind == .opened }
+        let expected = positions { $0.kind == .opened || $0.kind == .userForgotten }
         if found != expected { throw Discrepancy("ledger chain: \(found), not \(expected)") }
     }
 

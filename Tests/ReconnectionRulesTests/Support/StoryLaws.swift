@@ -62,7 +62,7 @@ struct StoryLaws {
             }
             let thing: String? =
                 switch event.kind {
-                case .opened: "ledger"
+                case .opened, .userForgotten: "ledger"
                 case .projectNamed, .projectModified: "\(event.project)"
                 default:
                     event.concurrency == 0 ? nil : "\(event.project)/\(event.concurrency)"
