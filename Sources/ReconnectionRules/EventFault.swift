@@ -7,6 +7,7 @@ extension State {
             return "the event does not follow position \(position)"
         }
         if event.time < time { return "ledger time runs backward" }
+        if !RuleLimits.time.contains(event.time) { return "the time is none a clock shows" }
         switch event.kind {
         case .userNamed:
             return Int(event.user) == users.count ? nil : "the user number is out of order"

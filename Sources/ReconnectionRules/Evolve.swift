@@ -129,7 +129,8 @@ extension State {
         for project in projects.indices.dropFirst() {
             for number in projects[project].concurrencies.indices.dropFirst()
             where projects[project].concurrencies[number].state.hasDeadline {
-                projects[project].concurrencies[number].moment += outage
+                // Wraps in a log that somebody forged, which must not crash whoever verifies it.
+                projects[project].concurrencies[number].moment &+= outage
             }
         }
         rebuildSchedule()
