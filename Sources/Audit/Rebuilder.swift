@@ -41,24 +41,28 @@ public enum Rebuilder {
         let goal = stood.head.position
         let goalCount = stood.state.eventCount
         let wall = Stopwatch()
-        let (view, scan) = try fold(stood.log, through: goal, threads: threads) {
+        let (view, scan) = try fold(
+            stood.log, through: goal, threads: threads, keys: stood.view.keys
+        ) {
             progress?($0, goalCount)
         }
         let foldSeconds = wall.seconds
         return RebuildReport(
             eventCount: view.state.eventCount, stateDigest: StateDigest.of(view.state).description,
             viewDigest: StateDigest.of(stood.state).description,
-            isReplaced: try replace(in: directory, by: view), foldSeconds: foldSeconds,
+            isReplaced: try replace(in: directory, by: view, of: stood.log), foldSeconds: foldSeconds,
             checkCoreSeconds: scan.checkSeconds, foldCoreSeconds: scan.foldSeconds[0],
             seconds: clock.seconds)
     }
 
-    /// The view that the events up to a position lead to, and what finding it took.
+    /// The view that the events up to a position lead to, and what finding it took. Without `keys`
+    /// the sealed names stay locked.
     package static func fold(
         _ log: EventLog, through position: Position = .max, threads: Int? = nil,
+        keys: PersonalKeys? = nil,
         segmentByteCount: Int = LogScan.segmentByteCount, progress: ((Position) -> Void)? = nil
     ) throws -> (RecoveredView, ScanReport) {
-        let fold = ViewFold()
+        let fold = ViewFold(RecoveredView(keys: keys))
         let scan = try LogScan(
             log, through: position, threads: threads, segmentByteCount: segmentByteCount
         ).run([fold], progress: progress)
@@ -66,10 +70,10 @@ public enum Rebuilder {
     }
 
     private static func replace(
-        in directory: DataDirectory, by view: RecoveredView
+        in directory: DataDirectory, by view: RecoveredView, of log: EventLog
     ) throws(LedgerError) -> Bool {
         do throws(LedgerError) {
-            try ViewReplacement.replace(in: directory, by: view)
+            try ViewReplacement.replace(in: directory, by: view, of: log)
             return true
         } catch {
             if error.code == .owned { return false }

@@ -11,6 +11,12 @@ public struct VerifyReport: Sendable, Equatable {
     public var stateDigest: Digest32
     /// Pages of the log file in use.
     public var pageCount: Int
+    /// Users named, and those of them whose sealed name no key opened: forgotten, or all of them
+    /// where the key file cannot be read.
+    public var userCount = 0
+    public var unopenedNameCount = 0
+    /// Users that were forgotten.
+    public var forgottenCount = 0
     public var times: VerifyTimes
 
     /// Whether every recorded action was decided again.
@@ -43,8 +49,9 @@ public enum Verifier {
     /// Verifies the ledger in a data directory, beside a running server or without one: what the
     /// log held when the verification began.
     ///
-    /// `progress` hears how many events are checked and how many there are, from any thread, one call at a time.
-    /// Throws the fault at the lowest position. Cost: one pass over the log on all cores, or on
+    /// `progress` hears how many events are checked and how many there are, from any thread, one
+    /// call at a time. Throws the fault at the lowest position. No key is needed: that no name is
+    /// bound twice is known of the names that open. Cost: one pass over the log on all cores, or on
     /// `threads` of them; memory for one state and 32 bytes a user more.
     public static func verify(
         _ directory: DataDirectory, threads: Int? = nil,
@@ -83,12 +90,12 @@ public enum Verifier {
         _ directory: DataDirectory, _ plan: Plan, _ progress: ((Position, Position) -> Void)? = nil
     ) throws -> VerifyReport {
         try directory.requireLedger()
-        return try verify(log: directory.log, plan, progress)
+        return try verify(log: directory.log, keysOf: directory, plan, progress)
     }
 
-    /// Verifies a log wherever it lies.
+    /// Verifies a log wherever it lies, with the keys of a data directory.
     package static func verify(
-        log path: String, _ plan: Plan, _ progress: ((Position, Position) -> Void)? = nil
+        log path: String, keysOf directory: DataDirectory, _ plan: Plan, _ progress: ((Position, Position) -> Void)? = nil
     ) throws -> VerifyReport {
         let clock = Stopwatch()
         let pageCount = try EventLog.checkPages(directory: path)
@@ -97,7 +104,7 @@ public enum Verifier {
         let goal = try log.uncheckedEnd().position
         let goalCount = try log.read { try $0.eventCount(through: goal) }
         let rules = plan.hasRules ? RulesFold() : nil
-        let trail = TrailFold()
+        let trail = TrailFold(keys: try? LedgerKeys.reading(directory, log))
         let folds: [any BatchFold] = [trail] + (rules.map { [$0] } ?? [])
         let wall = Stopwatch()
         let scan = try LogScan(
@@ -106,10 +113,14 @@ public enum Verifier {
         let times = VerifyTimes(
             wall: wall.seconds, pages: pageSeconds, chain: scan.checkSeconds,
             pointers: scan.foldSeconds[0], rules: rules.map { _ in scan.foldSeconds[1] })
-        return VerifyReport(
+        var report = VerifyReport(
             eventCount: scan.eventCount, batchCount: scan.batchCount, head: scan.head,
             stateDigest: rules.map { StateDigest.of($0.state) } ?? .zero, pageCount: pageCount,
             times: times)
+        report.userCount = trail.nameCount
+        report.unopenedNameCount = trail.unopenedNameCount
+        report.forgottenCount = trail.forgottenCount
+        return report
     }
 }
 

@@ -147,6 +147,20 @@ public struct EventReader: ~Copyable, ~Escapable {
         return nil
     }
 
+    /// A user's first event. `newest` is any of them. Cost: O(log k) reads in a user's k events.
+    @_lifetime(self: copy self)
+    package mutating func firstEvent(
+        ofUser user: UserNumber, newest: Position
+    ) throws(LogError) -> Event? {
+        var position = newest
+        while position > 0 {
+            let event = try event(at: position, ofUser: user)
+            if event.previousOfUser == 0 { return event }
+            position = event.jump > 0 ? event.jump : event.previousOfUser
+        }
+        return nil
+    }
+
     /// A user's `wanted`-th event, from 1; nil if `newest`, its `count`-th, is an earlier one.
     ///
     /// Throws `corrupt` at an event that is not the user's, or points forward. Cost: O(log k) reads

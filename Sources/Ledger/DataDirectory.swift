@@ -13,6 +13,7 @@ package import ReconnectionRules
 /// DIR/views/data.mdb       checkpoints of the current view: may be deleted at any time
 /// DIR/sign-of-life         the last durable sign of life, for the length of an outage
 /// DIR/owner.lock           held by the process that writes
+/// DIR/personal.keys        opens what the log holds of persons: see docs/log-format.md
 /// DIR/credentials.json     who may call the server
 /// DIR/server-session.key   signs the ServerSession tokens
 /// ```
@@ -25,12 +26,14 @@ public struct DataDirectory: Sendable {
     public var views: String { path + "/views" }
     public var signOfLife: String { path + "/sign-of-life" }
     public var ownerLock: String { path + "/owner.lock" }
+    public var personalKeys: String { path + "/personal.keys" }
     public var credentials: String { path + "/credentials.json" }
     public var serverSessionKey: String { path + "/server-session.key" }
 
     private static let names: Set<String> = [
         "log", "views", "sign-of-life", "owner.lock", "credentials.json", "credentials.json.new",
-        "server-session.key", "server-session.key.new", "unfinished",
+        "server-session.key", "server-session.key.new", "personal.keys", "personal.keys.new",
+        "personal.keys.old", "unfinished",
     ]
 
     /// What stands at the path.
@@ -103,6 +106,9 @@ public struct DataDirectory: Sendable {
         }
         guard access(path, W_OK | X_OK) == 0 else { throw failure("cannot write to \(path)") }
     }
+
+    /// Whether there is a file of that path.
+    func has(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     func createSubdirectory(_ path: String) throws(LedgerError) {
         if mkdir(path, 0o700) != 0, errno != EEXIST { throw failure("cannot create \(path)") }

@@ -2,7 +2,7 @@ extension State {
     /// The documented canonical form of the state, word by word: what the state digest hashes, each
     /// word as 8 bytes, least significant first. Two ledgers with the same events have the same.
     ///
-    /// In order: position, time, position of the newest opened event; number of users, then for
+    /// In order: position, time, position of the newest opened or userForgotten event; number of users, then for
     /// each user by number: project and concurrency held (project · 2³² + concurrency), event
     /// count, newest event, newest jump node; number of projects, then for each by number: the five
     /// settings, newest event, how many concurrency numbers, then for each concurrency by number:

@@ -30,7 +30,7 @@ struct Holdfast: AsyncParsableCommand {
         subcommands: [
             Serve.self, ProjectCommand.self, CredentialCommand.self,
             ApplyCommand.self, SessionCommand.self, DisconnectCommand.self, DestroyCommand.self,
-            RepossessCommand.self,
+            RepossessCommand.self, ForgetCommand.self,
             ImportCommand.self, ExportCommand.self, BackupCommand.self, RestoreCommand.self,
             HistoryCommand.self, ReplayCommand.self, StateCommand.self,
             StatsCommand.self,

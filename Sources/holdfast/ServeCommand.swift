@@ -1,5 +1,6 @@
 import ArgumentParser
 import CloudAPI
+import EventLog
 import Ledger
 import LedgerServer
 import Logging
@@ -31,6 +32,12 @@ struct Serve: AsyncParsableCommand {
     var withoutCompensation = false
     @Option(
         name: .long,
+        help: ArgumentHelp(
+            "What to record of clients' addresses: the network (/24, /48), or all of it.",
+            valueName: "none|truncated|full"))
+    var clientAddresses = ClientAddressOption.none
+    @Option(
+        name: .long,
         help: ArgumentHelp("The least severe messages to log.", valueName: "LEVEL"))
     var logLevel = LogLevel.notice
 
@@ -48,6 +55,7 @@ struct Serve: AsyncParsableCommand {
         try listen.check()
         var options = Ledger.Options()
         options.compensatesOutages = !withoutCompensation
+        options.clientAddresses = clientAddresses.recording
         options.ownerNote = note(listen.host, listen.port)
         let ledger = try Ledger(opening: data.path, options: options)
         do {
@@ -90,6 +98,19 @@ struct Serve: AsyncParsableCommand {
 
     private static func authority(_ host: String, _ port: Int) -> String {
         host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+}
+
+/// How much of clients' addresses is recorded.
+enum ClientAddressOption: String, ExpressibleByArgument, CaseIterable {
+    case none, truncated, full
+
+    var recording: ClientAddressRecording {
+        switch self {
+        case .none: .none
+        case .truncated: .truncated
+        case .full: .full
+        }
     }
 }
 

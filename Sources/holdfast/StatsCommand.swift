@@ -11,6 +11,7 @@ struct StatsCommand: ParsableCommand {
     @OptionGroup var json: JSONFlag
 
     func run() throws {
-        StatisticsText.print(LedgerStatistics(try LedgerReader(opening: data.path)), json.isOn)
+        let reader = try LedgerReader(opening: data.path, needsNames: false)
+        StatisticsText.print(LedgerStatistics(reader), json.isOn)
     }
 }

@@ -62,6 +62,9 @@ struct VerifyCommand: ParsableCommand {
                 object.unsigned("events", report.eventCount)
                 object.unsigned("batches", report.batchCount)
                 object.string("head", report.head.hash.description)
+                object.unsigned("users", UInt64(report.userCount))
+                object.unsigned("forgotten", UInt64(report.forgottenCount))
+                object.unsigned("unopenedNames", UInt64(report.unopenedNameCount))
                 if report.hasRules {
                     object.string("stateDigest", report.stateDigest.description)
                 } else {
@@ -83,6 +86,12 @@ struct VerifyCommand: ParsableCommand {
                 "sound: \(report.eventCount) events in \(report.batchCount) batches, "
                     + "\(report.pageCount) pages; head \(report.head.hash)")
             guard report.eventCount > 0 else { return }
+            if report.unopenedNameCount > report.forgottenCount {
+                print(
+                    "\(report.unopenedNameCount) of \(report.userCount) names were not opened, "
+                        + "\(report.forgottenCount) of them forgotten: that no other is bound twice "
+                        + "is not known")
+            }
             let rates = parts(times).map { name, seconds in
                 "\(name) \(Progress.short(VerifyTimes.rate(report.eventCount, seconds)))/s a core"
             }

@@ -150,6 +150,7 @@ func importTrace(
             let data = scratch.directory("cut\(count)")
             let log = scratch.directory("cut\(count)/log")
             Files.copy(scratch("whole/log/data.mdb"), to: log + "/data.mdb")
+            Files.copy(scratch("whole/personal.keys"), to: data + "/personal.keys")
             try LogForge.replaceBatches(in: log, by: Array(batches.prefix(count)))
             if count % 2 == 0 {
                 // A checkpoint that stands further on than the log.
@@ -188,6 +189,7 @@ func importTrace(
         let data = scratch.directory("cut")
         let log = scratch.directory("cut/log")
         Files.copy(scratch("whole/log/data.mdb"), to: log + "/data.mdb")
+        Files.copy(scratch("whole/personal.keys"), to: scratch("cut/personal.keys"))
         try LogForge.rewrite(in: log) { $0 = Array($0.prefix(cut + 1)) }
         try importTrace(trace, into: data, change)
         let events = try reading(data) { reader in try reader.allEvents() }

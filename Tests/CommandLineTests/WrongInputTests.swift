@@ -31,6 +31,7 @@ import Testing
         Form(words: ["disconnect", "u1"], writes: true),
         Form(words: ["destroy", "u1"], writes: true),
         Form(words: ["repossess", "u1"], writes: true),
+        Form(words: ["forget", "u1"], writes: true),
         Form(
             words: ["import", "TRACE", "--project", "p1", "--concurrencies", "5"], creates: true,
             writes: true),
@@ -307,6 +308,7 @@ import Testing
             "history", "--project", "nope", "--concurrency", "1", status: 1,
             says: "no project nope"),
         Row("history", "nobody", status: 1, says: "no user nobody"),
+        Row("forget", "nobody", status: 1, says: "no user of that name"),
         Row("state", "nobody", status: 1, says: "no user nobody"),
         Row("apply", "", "--project", "p1", status: 1, says: "empty"),
         Row("apply", "a\nb", "--project", "p1", status: 1, says: "control characters"),

@@ -115,7 +115,7 @@ public enum Backup {
             let files = try copyFiles(from: source, to: target, options)
             let verifying = Stopwatch()
             let plan = Verifier.Plan(threads: options.threads)
-            let found = try Verifier.verify(log: target.log, plan) {
+            let found = try Verifier.verify(log: target.log, keysOf: target, plan) {
                 progress?(.verifyBackup, $0, $1)
             }
             guard found.head == head else {

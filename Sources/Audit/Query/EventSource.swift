@@ -400,7 +400,7 @@ final class OutageWeave {
         var found: [Position] = []
         var position = newest
         while position >= low, position > 0 {
-            guard let opened = try reader.event(at: position), opened.isAboutLedger,
+            guard let opened = try reader.event(at: position), opened.isOfLedger,
                 opened.previousOfConcurrency < position
             else {
                 throw LogError(
