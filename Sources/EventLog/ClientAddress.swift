@@ -28,6 +28,8 @@ public struct ClientAddress: Sendable, Equatable, CustomStringConvertible {
     public init?(_ text: String) {
         var four = in_addr()
         var six = in6_addr()
+        // To the functions below a text ends where it has a zero.
+        guard !text.utf8.contains(0) else { return nil }
         if inet_pton(AF_INET, text, &four) == 1 {
             let word = UInt64(UInt32(bigEndian: four.s_addr))
             (bytes, isIPv6, prefixBitCount) = ((word << 32, 0), false, 32)

@@ -4,11 +4,14 @@
 /// free pages too, and the names of many are opened at once.
 ///
 /// A block is, in and out, for each user in order the name's length (2 bytes) and its bytes; length
-/// 0 stands for no name. Belongs to one thread.
+/// 0 stands for one that was forgotten, and out comes `lockedMark` for one whose piece cannot be
+/// opened any more. Belongs to one thread.
 package final class NameBlocks {
     /// Users in a block: what lies below a node of depth `blockDepth`.
     package static let userCount = 256
     private static let blockDepth: UInt8 = 24
+    /// In place of a length: there is a name, and no key for it.
+    package static let lockedMark: UInt16 = .max
     /// First user of a piece within its block (2), depth of its node (1), zero (1), bytes (4).
     private static let pieceHeaderByteCount = 8
 
@@ -85,8 +88,8 @@ package final class NameBlocks {
 
     // MARK: - Opening
 
-    /// The block in plain, with length 0 for every user whose piece cannot be opened any more; nil
-    /// if the bytes are not what was stored.
+    /// The block in plain; nil if the bytes are not what was stored. Whoever lies in no piece was
+    /// forgotten before it was stored.
     package func open(_ block: UInt64, _ stored: UnsafeRawBufferPointer) -> [UInt8]? {
         refresh()
         func number<Value: FixedWidthInteger & BitwiseCopyable>(
@@ -114,6 +117,8 @@ package final class NameBlocks {
             next = offset
             let pieceCount = min(Int(KeyTree.leafMask(depth)) + 1, userCount - offset)
             guard let piece = open(Self.firstLeaf(block) | UInt32(offset), depth, box) else {
+                plain.append(contentsOf: repeatElement(.max, count: 2 * pieceCount))
+                next += pieceCount
                 continue
             }
             guard let piece = piece.isWhole ? piece.bytes : nil,

@@ -287,10 +287,37 @@ private final class NameStorage {
         addNumber(withUnsafeBytes(of: mark.rawValue) { store($0) })
     }
 
-    /// Zeros over a name: the mark of the forgotten. Its slot stays and leads to nothing.
+    /// Takes a name out of the table, and writes the mark of the forgotten over all of it.
     func erase(_ number: UInt32) {
-        let name = UnsafeMutableRawBufferPointer(mutating: memory.bytes(of: number))
-        name.initializeMemory(as: UInt8.self, repeating: NameDirectory.Mark.forgotten.rawValue)
+        let name = memory.bytes(of: number)
+        if !NameMemory.isMark(name) { leave(number, hash: NameBytes.hash(name)) }
+        UnsafeMutableRawBufferPointer(mutating: name).initializeMemory(
+            as: UInt8.self, repeating: NameDirectory.Mark.forgotten.rawValue)
+    }
+
+    /// Frees a number's slot. Those behind it that would not be found any more move up.
+    private func leave(_ number: UInt32, hash: UInt64) {
+        let index = Int(segmentNumbers[memory.entry(of: hash)])
+        let segment = segments[index]
+        var hole = NameMemory.slot(of: hash)
+        while UInt32(truncatingIfNeeded: segment[hole]) != number {
+            precondition(segment[hole] != 0, "the name has a slot")
+            hole = (hole + 1) & NameMemory.slotMask
+        }
+        var slot = hole
+        while true {
+            slot = (slot + 1) & NameMemory.slotMask
+            let entry = segment[slot]
+            if entry == 0 { break }
+            let home = NameMemory.slot(of: entry)
+            let distance = (slot - home) & NameMemory.slotMask
+            if distance >= (slot - hole) & NameMemory.slotMask {
+                segment[hole] = entry
+                hole = slot
+            }
+        }
+        segment[hole] = 0
+        nameCounts[index] -= 1
     }
 
     /// A name for a number that has none.

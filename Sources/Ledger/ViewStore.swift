@@ -407,8 +407,9 @@ final class ViewStore: Sendable {
         count: Int, _ names: inout NameDirectory, _ locked: inout [UserNumber]
     ) throws -> Bool {
         let blocks = keys.map { NameBlocks($0) }
-        func skip(_ names: inout NameDirectory, _ locked: inout [UserNumber]) {
+        func appendLocked(_ names: inout NameDirectory, _ locked: inout [UserNumber]) {
             let number = UserNumber(names.count + 1)
+            // Of those stored together only the one whose key is gone was forgotten.
             let isForgotten = keys?.isForgotten(number) ?? false
             names.append(isForgotten ? .forgotten : .locked)
             if !isForgotten { locked.append(number) }
@@ -418,16 +419,21 @@ final class ViewStore: Sendable {
             guard key < 1 << 24, first == names.count, first < count else { return false }
             let end = min(first + ViewCodec.namesPerBlock, count)
             guard let blocks else {
-                while names.count < end { skip(&names, &locked) }
+                while names.count < end { appendLocked(&names, &locked) }
                 return true
             }
             guard let plain = blocks.open(key, content) else { return false }
             return plain.withUnsafeBytes { plain in
                 var reader = ByteReader(plain)
                 while !reader.isAtEnd {
-                    let name = reader.read(byteCount: Int(reader.read(UInt16.self)))
+                    let byteCount = reader.read(UInt16.self)
+                    if byteCount == NameBlocks.lockedMark {
+                        appendLocked(&names, &locked)
+                        continue
+                    }
+                    let name = reader.read(byteCount: Int(byteCount))
                     guard !reader.isExhausted, name.count <= 256 else { return false }
-                    if name.isEmpty { skip(&names, &locked) } else { names.append(name) }
+                    if name.isEmpty { names.append(.forgotten) } else { names.append(name) }
                 }
                 return names.count == end
             }

@@ -30,7 +30,7 @@ struct ForgetCommand: AsyncParsableCommand {
         }
         var options = Ledger.Options()
         options.ownerNote = "a holdfast command; try again"
-        let ledger = try Ledger(opening: data.path, options: options)
+        let ledger = try open(options)
         let result: Result<ActionReply, LedgerError>
         do throws(LedgerError) {
             result = .success(try await ledger.forget(user: user, by: .commandLine))
@@ -56,6 +56,13 @@ struct ForgetCommand: AsyncParsableCommand {
         print(
             "the key to the name and addresses of user \(number) is destroyed in \(data.path); "
                 + "backups made before have it still, so delete those")
+    }
+
+    private func open(_ options: Ledger.Options) throws -> Ledger {
+        do throws(LedgerError) { return try Ledger(opening: data.path, options: options) } catch {
+            guard error.code == .owned else { throw error }
+            throw LedgerError(.owned, "\(error.message); the action is ForgetUser {UserId}")
+        }
     }
 
     /// One process has a log open once: the reader goes before the ledger comes.

@@ -111,13 +111,13 @@ extension ForgedBatch {
         return found
     }
 
-    /// Writes the form before this one: version 1, every user's name as it is. Needs sealing. The
-    /// batch must hold nothing that version 1 has not.
+    /// Writes the form before this one: version 1, every user's name as it is, a made-up one where
+    /// the keys open none. Needs sealing.
     public mutating func makePlain(_ keys: ForgedKeys) {
         for (position, range) in texts.reversed() where bytes[record(of: position)] == 4 {
             let user: UInt32 = number(at: record(of: position) + 12)
-            let name = Array(
-                keys.name(Array(bytes[range]), user: user, position: position)!.utf8)
+            let opened = keys.name(Array(bytes[range]), user: user, position: position)
+            let name = Array((opened ?? "name \(user)").utf8)
             let before = textByteCount
             bytes.replaceSubrange(range, with: name)
             set(UInt16(name.count), at: range.lowerBound - 2)
