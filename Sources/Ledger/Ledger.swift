@@ -21,7 +21,7 @@ public final class Ledger: Sendable {
 
     public let directory: DataDirectory
     public let recovery: RecoveryReport
-    let log: EventLog
+    package let log: EventLog
     private let inbox = Inbox<Work>()
     private let durable: DurableHead
     private let metrics = SharedMetrics()
