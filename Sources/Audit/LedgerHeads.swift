@@ -21,6 +21,11 @@ public enum LedgerHeads {
         return try signer(key, log.ledgerId)
     }
 
+    /// The same for a log that is open: a process opens one once.
+    static func signer(of directory: DataDirectory, _ log: EventLog) throws -> NoteSigner? {
+        try HeadKey.read(directory).map { try signer($0, log.ledgerId) }
+    }
+
     /// What signs the heads of a ledger that this process owns; makes the key if there is none.
     /// `origin` names the log from now on, nil leaves its name as it is.
     ///

@@ -53,8 +53,8 @@ public enum Verifier {
     ///
     /// A log can be rewritten so that everything in it fits: only a head that somebody else kept
     /// tells. `kept` are such heads; the newest one the ledger published itself is looked at in any
-    /// case. `key` is the owner's, to make sure that the heads are his; without it their roots are
-    /// compared alone. Throws `ProofError` for a head that the owner did not sign.
+    /// case. `key` is the owner's, to make sure that the heads are his; nil takes that of
+    /// DIR/head.key, and if that cannot be read the roots are compared alone. Throws `ProofError` for a head that the owner did not sign.
     ///
     /// `progress` hears the position reached and the head's, from any thread, one call at a time.
     /// Throws the fault at the lowest position. Cost: one pass over the log on all cores, or on
@@ -98,8 +98,15 @@ public enum Verifier {
         }
 
         /// The heads the log has to contain.
-        fileprivate func heads(_ own: SignedHead?) throws(ProofError) -> [ExpectedHead] {
-            if let key { try ProofChecker.check(kept, key) }
+        fileprivate func heads(
+            _ own: SignedHead?, ownKey: VerifierKey?
+        ) throws(ProofError) -> [ExpectedHead] {
+            if let key = key ?? ownKey {
+                try ProofChecker.check(kept, key)
+                do { try own?.check(key) } catch {
+                    throw ProofError(error.code, "head.note: \(error.message)")
+                }
+            }
             let expected = kept.map {
                 ExpectedHead(head: $0.head, name: "the head kept in line \($0.line)")
             }
@@ -116,11 +123,13 @@ public enum Verifier {
         try directory.requireLedger()
         // Before the log is looked at: a server may publish another meanwhile.
         let own = try LedgerHeads.published(directory)
-        let heads = try plan.heads(own)
         let clock = Stopwatch()
         let pageCount = try EventLog.checkPages(directory: directory.log)
         let pageSeconds = clock.seconds
         let log = try EventLog(toVerify: directory.log)
+        // Who may verify need not be one who may read the private key.
+        let heads = try plan.heads(
+            own, ownKey: try? LedgerHeads.signer(of: directory, log)?.key)
         let goal = try log.uncheckedEnd().position
         let rules = plan.hasRules ? RulesFold() : nil
         let trail = TrailFold()

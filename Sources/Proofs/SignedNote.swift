@@ -148,7 +148,7 @@ public struct NoteSignature: Hashable, Sendable {
         self.init(name: name, keyId: Array(bytes.prefix(4)), bytes: Array(bytes.dropFirst(4)))
     }
 
-    init(name: String, keyId: [UInt8], bytes: [UInt8]) {
+    public init(name: String, keyId: [UInt8], bytes: [UInt8]) {
         self.name = name
         self.keyId = keyId
         self.bytes = bytes

@@ -56,7 +56,7 @@ struct VerifyCommand: ParsableCommand {
             let verify = withoutRules ? Verifier.verifyChain : Verifier.verify
             let heads = try kept.map { try HeadsFile.read($0) } ?? []
             let report = try verify(
-                data.directory, heads, heads.isEmpty ? nil : try ownersKey(), threads
+                data.directory, heads, try key.map { try VerifierKey($0) }, threads
             ) { progress.show($0, of: $1) }
             progress.end()
             show(report)
@@ -81,14 +81,9 @@ struct VerifyCommand: ParsableCommand {
             throw CheckFailed(message: error.message)
         } catch let error as ProofError {
             progress.end()
-            throw CheckFailed(message: "\(kept ?? ""): \(error.message)")
+            let place = error.message.hasPrefix("line") ? "\(kept ?? ""), " : ""
+            throw CheckFailed(message: place + error.message)
         }
-    }
-
-    /// The key that was named, or the ledger's own; nil if there is none to be read.
-    private func ownersKey() throws -> VerifierKey? {
-        if let key { return try VerifierKey(key) }
-        return (try? LedgerHeads.signer(of: data.directory))?.key
     }
 
     private func show(_ report: VerifyReport) {
