@@ -21,7 +21,11 @@ public enum LedgerHeads {
         return try signer(key, log.ledgerId)
     }
 
-    /// The same for a log that is open: a process opens one once.
+    /// The same where the tree is there already: a process opens a log once.
+    public static func signer(of tree: LogTree) throws -> NoteSigner? {
+        try signer(of: tree.directory, tree.log)
+    }
+
     static func signer(of directory: DataDirectory, _ log: EventLog) throws -> NoteSigner? {
         try HeadKey.read(directory).map { try signer($0, log.ledgerId) }
     }

@@ -168,8 +168,9 @@ public enum Verifier {
         guard case .corrupt(let position) = error.code, let event = try? log.event(at: position)
         else { return error }
         let place = "position \(position):"
-        let parts = error.message.split(separator: place, maxSplits: 1)
-        guard parts.count == 2, error.message.hasPrefix(parts[0]) else { return error }
+        let parts = error.message.split(
+            separator: place, maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else { return error }
         let name = "position \(position) (\(event.kind.name) \(event.outcome.name)):"
         return LogError(error.code, parts[0] + name + parts[1])
     }

@@ -39,14 +39,14 @@ struct ProveCommand: ParsableCommand {
 
     func run() throws {
         let kept = try from.map { try HeadsFile.read($0) } ?? []
-        guard let signer = try LedgerHeads.signer(of: data.directory) else {
+        let progress = Progress("tree", unit: "events")
+        let tree = try LogTree(of: data.directory) { progress.show($0, of: $1) }
+        progress.end()
+        guard let signer = try LedgerHeads.signer(of: tree) else {
             throw LedgerError(
                 .directory, "there is no \(data.directory.headKey) to sign with; holdfast serve "
                     + "makes one when it starts")
         }
-        let progress = Progress("tree", unit: "events")
-        let tree = try LogTree(of: data.directory) { progress.show($0, of: $1) }
-        progress.end()
         let prover = try Prover(tree, signer: signer)
         let proof: ProofFile
         if let position {

@@ -10,15 +10,15 @@ import Testing
 /// without it.
 @Suite struct LogTreeTests {
     /// A log of some 2,600 batches of one event each: more than two blocks of the tree's file.
-    private final class LongLog {
-        let scratch = ScratchDirectory()
+    private final class LongLog: Sendable {
+        private let scratch = ScratchDirectory()
         let directory: DataDirectory
         /// Each batch's hash, by the form in docs/log-format.md.
         let leaves: [TreeHash]
         let batches: [ForgedBatch]
 
-        init(seed: UInt64 = 1) throws {
-            let story = try Story(in: scratch("data"), seed: seed, stepCount: 1_700)
+        init(seed: UInt64) throws {
+            let story = try Story(in: scratch("data"), seed: seed, stepCount: 2_000)
             directory = story.directory
             var batches: [ForgedBatch] = []
             try LogForge.rewrite(in: directory.log) { stored in
@@ -29,6 +29,18 @@ import Testing
             Files.remove(directory.views)
             self.batches = batches
             leaves = batches.map { TreeHash.leaf($0.hash) }
+        }
+
+        /// A copy of the one that all tests begin with.
+        static func copy() throws -> LongLog { try LongLog(copyOf: first.get()) }
+
+        private static let first = Result { try LongLog(seed: 1) }
+
+        private init(copyOf other: LongLog) throws {
+            directory = DataDirectory(scratch("data"))
+            leaves = other.leaves
+            batches = other.batches
+            Files.copy(other.directory.path, to: directory.path)
         }
 
         func root(ofFirst count: Int) -> TreeHash {
@@ -47,14 +59,14 @@ import Testing
     private static let edges = [1, 2, 511, 1_023, 1_024, 1_025, 1_536, 2_047, 2_048, 2_049, 2_600]
 
     @Test func theLongLogIsLongAndSound() throws {
-        let log = try LongLog()
+        let log = try LongLog.copy()
         #expect(log.batches.count > 2_600)
         let report = try Verifier.verify(log.directory)
         #expect(report.batchCount == UInt64(log.batches.count))
     }
 
     @Test func rootsAndPathsAreThoseOfThePlainTree() throws {
-        let log = try LongLog()
+        let log = try LongLog.copy()
         let count = log.leaves.count
         // The first has to go over the log, the second finds the file.
         for _ in 0 ..< 2 {
@@ -82,7 +94,7 @@ import Testing
     }
 
     @Test func theFileIsOnlyAHelp() throws {
-        let log = try LongLog()
+        let log = try LongLog.copy()
         let root = log.root(ofFirst: log.leaves.count)
         _ = try LogTree(of: log.directory)
         let sound = Files.read(log.directory.tree)
@@ -107,13 +119,13 @@ import Testing
     }
 
     @Test func aFileThatCannotBeWrittenIsDoneWithout() throws {
-        let log = try LongLog()
+        let log = try LongLog.copy()
         Files.makeDirectory(log.directory.tree)
         #expect(try LogTree(of: log.directory).root == log.root(ofFirst: log.leaves.count))
     }
 
     @Test func theTreeGrowsWithTheLog() throws {
-        let log = try LongLog()
+        let log = try LongLog.copy()
         for count in [0, 1, 1_000, 1_024, 1_030, 2_048, 2_500, log.batches.count] {
             try log.cut(to: count)
             let tree = try LogTree(of: log.directory)
@@ -128,7 +140,7 @@ import Testing
     }
 
     @Test func itGoesNoFurtherThanItIsTold() throws {
-        let log = try LongLog()
+        let log = try LongLog.copy()
         try reading(log.directory.path) { reader in
             let tree = try LogTree(reader.log, log.directory)
             for position in [7, 900, 1_024, 2_100] as [Position] {
@@ -140,7 +152,7 @@ import Testing
     }
 
     @Test func aRewrittenLogIsNotSignedWithTheOldFile() throws {
-        let log = try LongLog()
+        let log = try LongLog.copy()
         _ = try LogTree(of: log.directory)
         var batches = log.batches
         batches[1_500].set(UInt32(99), at: 96 + 8)  // the caller
@@ -154,7 +166,7 @@ import Testing
     }
 
     @Test func aBrokenChainIsInNoTree() throws {
-        let log = try LongLog()
+        let log = try LongLog.copy()
         var batches = log.batches
         batches[1_200].previousHash = [UInt8](repeating: 7, count: 32)
         batches[1_200].sealHash()
@@ -165,7 +177,7 @@ import Testing
     }
 
     @Test func proofsOfALongLogHold() throws {
-        let log = try LongLog()
+        let log = try LongLog.copy()
         let signer = try #require(try LedgerHeads.signer(of: log.directory))
         let prover = try Prover(LogTree(of: log.directory), signer: signer)
         let checker = try ProofChecker(key: signer.key)
