@@ -140,7 +140,7 @@ let package = Package(
             name: "LedgerTests",
             dependencies: [
                 "Audit", "CFaults", "EventLog", "LMDB", "Ledger", "LedgerModel",
-                "LogForge", "ReconnectionRules",
+                "LogForge", "Proofs", "ReconnectionRules",
             ],
             swiftSettings: strict),
         .testTarget(

@@ -7,6 +7,7 @@ import Testing
         ["credential", "disable"],
         ["apply"], ["session"], ["disconnect"], ["destroy"], ["repossess"], ["import"],
         ["history"], ["state"], ["stats"], ["tail"], ["verify"], ["rebuild"], ["storm"],
+        ["head"], ["prove"], ["check-proof"],
         ["version"],
     ]
 
