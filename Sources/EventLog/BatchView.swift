@@ -18,7 +18,7 @@ public struct BatchView: ~Copyable {
 
     /// Checks that the bytes have the form of a batch that begins at `key`. Cost: O(1); the content
     /// is checked by `verifyHash` or event by event.
-    init(_ bytes: UnsafeRawBufferPointer, key: Position) throws(LogError) {
+    package init(_ bytes: UnsafeRawBufferPointer, key: Position) throws(LogError) {
         func load<Value: FixedWidthInteger & BitwiseCopyable>(
             _ offset: Int, as type: Value.Type
         ) -> Value {

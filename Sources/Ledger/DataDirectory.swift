@@ -16,6 +16,9 @@ package import ReconnectionRules
 /// DIR/personal.keys        opens what the log holds of persons: see docs/log-format.md
 /// DIR/credentials.json     who may call the server
 /// DIR/server-session.key   signs the ServerSession tokens
+/// DIR/head.key             signs the heads that an auditor keeps
+/// DIR/head.note            the newest head that was published
+/// DIR/tree                 nodes of the Merkle tree: may be deleted at any time
 /// ```
 public struct DataDirectory: Sendable {
     public let path: String
@@ -29,11 +32,15 @@ public struct DataDirectory: Sendable {
     public var personalKeys: String { path + "/personal.keys" }
     public var credentials: String { path + "/credentials.json" }
     public var serverSessionKey: String { path + "/server-session.key" }
+    public var headKey: String { path + "/head.key" }
+    public var headNote: String { path + "/head.note" }
+    public var tree: String { path + "/tree" }
 
     private static let names: Set<String> = [
         "log", "views", "sign-of-life", "owner.lock", "credentials.json", "credentials.json.new",
         "server-session.key", "server-session.key.new", "personal.keys", "personal.keys.new",
-        "personal.keys.old", "unfinished",
+        "personal.keys.old", "head.key", "head.key.new", "head.note", "head.note.new", "tree",
+        "unfinished",
     ]
 
     /// What stands at the path.

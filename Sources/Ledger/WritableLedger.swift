@@ -23,7 +23,11 @@ package final class WritableLedger {
         try directory.create()
         owner = try OwnerLock(directory, note: options.ownerNote)
         signOfLife = try SignOfLife(path: directory.signOfLife)
-        if content != .ledger { try directory.createSubdirectory(directory.log) }
+        if content != .ledger {
+            // Before there is anything to sign.
+            _ = try HeadKey.readOrMake(directory)
+            try directory.createSubdirectory(directory.log)
+        }
         let log: EventLog
         do {
             log = try EventLog(

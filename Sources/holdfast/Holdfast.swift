@@ -32,9 +32,9 @@ struct Holdfast: AsyncParsableCommand {
             ApplyCommand.self, SessionCommand.self, DisconnectCommand.self, DestroyCommand.self,
             RepossessCommand.self, ForgetCommand.self,
             ImportCommand.self, ExportCommand.self, BackupCommand.self, RestoreCommand.self,
-            HistoryCommand.self, ReplayCommand.self, StateCommand.self,
-            StatsCommand.self,
-            TailCommand.self, VerifyCommand.self, RebuildCommand.self, StormCommand.self,
+            HistoryCommand.self, ReplayCommand.self, StateCommand.self, StatsCommand.self,
+            TailCommand.self, VerifyCommand.self, HeadCommand.self, ProveCommand.self,
+            CheckProofCommand.self, RebuildCommand.self, StormCommand.self,
             VersionCommand.self,
         ])
 

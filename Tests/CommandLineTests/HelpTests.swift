@@ -8,6 +8,7 @@ import Testing
         ["apply"], ["session"], ["disconnect"], ["destroy"], ["repossess"], ["forget"], ["import"],
         ["export"], ["backup"], ["restore"],
         ["history"], ["state"], ["stats"], ["tail"], ["verify"], ["rebuild"], ["storm"],
+        ["head"], ["prove"], ["check-proof"],
         ["version"],
     ]
 

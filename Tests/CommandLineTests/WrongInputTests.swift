@@ -40,6 +40,7 @@ import Testing
         Form(words: ["state", "u1", "--at", "3"]), Form(words: ["verify", "--without-rules"]),
         Form(words: ["stats"]), Form(words: ["tail"]), Form(words: ["tail", "-f"]),
         Form(words: ["verify"]), Form(words: ["rebuild"]),
+        Form(words: ["head"]), Form(words: ["head", "--public-key"]), Form(words: ["prove", "1"]),
     ]
 
     /// Runs a command on a directory and expects it to be refused and everything to be as it was.
@@ -258,6 +259,8 @@ import Testing
         Row("history", "--concurrency", "1", status: 2, says: "name a user"),
         Row("credential", "disable", status: 2, says: "<number>"),
         Row("serve", "--listen", status: 2, says: "--listen"),
+        Row("prove", status: 2, says: "--from FILE"),
+        Row("verify", "--key", "k", status: 2, says: "--kept"),
     ])
     func somethingIsMissing(row: Row) async throws { try await expect(row) }
 
@@ -279,6 +282,9 @@ import Testing
         Row("tail", "--after", "x", status: 2, says: "'x'"),
         Row("credential", "disable", "x", status: 2, says: "'x'"),
         Row("credential", "disable", "77", status: 1, says: "77"),
+        Row("prove", "x", status: 2, says: "'x'"),
+        Row("prove", "0", status: 2, says: "begin at 1"),
+        Row("prove", "99", status: 1, says: "no event at position 99"),
         Row("history", "--project", "p1", "--concurrency", "9", status: 1, says: "1 to 2"),
         Row("history", "--project", "p1", "--concurrency", "0", status: 1, says: "1 to 2"),
     ])
@@ -344,10 +350,23 @@ import Testing
         Row("serve", "--listen", "192.0.2.1:0", status: 1, says: "192.0.2.1"),
         Row("serve", "--listen", "0.0.0.0:0", "--anonymous", status: 1, says: "loopback"),
         Row("serve", "--log-level", "loud", status: 2, says: "critical"),
+        Row("serve", "--publish-heads", "https://a.example/x", status: 1, says: "no TLS"),
+        Row("serve", "--publish-heads", "http://", status: 1, says: "no host"),
+        Row("serve", "--publish-heads", "http://a:0/", status: 1, says: "no such port"),
+        Row("serve", "--publish-heads", "http://u@a/", status: 1, says: "no user"),
+        Row("serve", "--publish-heads", "", status: 2, says: "--publish-heads"),
+        Row("serve", "--publish-interval", "10ms", status: 2, says: "1s or more"),
+        Row("serve", "--origin", "my ledger", status: 2, says: "--origin"),
     ])
     func anAddressOrLevelIsWrong(row: Row) async throws { try await expect(row) }
 
     @Test(arguments: [
+        Row("prove", "1", "--from", "/no/heads", status: 1, says: "/no/heads"),
+        Row("prove", "--from", "/dev/null", status: 1, says: "no head in /dev/null"),
+        Row("prove", "1", "--from", "/etc/passwd", status: 1, says: "/etc/passwd: line 1:"),
+        Row("verify", "--kept", "/no/heads", status: 1, says: "/no/heads"),
+        Row("verify", "--kept", "/etc/passwd", status: 1, says: "/etc/passwd: line 1:"),
+        Row("verify", "--kept", "/dev/null", "--key", "k", status: 1, says: "NAME+ID+KEY"),
         Row(
             "import", "/no/trace.csv", "--project", "p1", "--concurrencies", "2", status: 1,
             says: "/no/trace.csv"),

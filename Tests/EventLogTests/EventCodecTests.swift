@@ -132,7 +132,7 @@ import Testing
     }
 
     /// With a check word that fits: numbers and flags nobody has given a meaning.
-    @Test(arguments: [(0, 0), (0, 14), (0, 255), (1, 0), (1, 19), (2, 7), (3, 4), (3, 128)])
+    @Test(arguments: [(0, 0), (0, 15), (0, 255), (1, 0), (1, 19), (2, 7), (3, 4), (3, 128)])
     func unknownNumbersAreNotGuessedAt(offset: Int, value: Int) {
         var record = ForgedBatch(key: 0, bytes: encoded(sampleEvent(at: 5, time: 1)))
         record.bytes[offset] = UInt8(value)
