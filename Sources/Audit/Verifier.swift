@@ -54,7 +54,8 @@ public enum Verifier {
     /// A log can be rewritten so that everything in it fits: only a head that somebody else kept
     /// tells. `kept` are such heads; the newest one the ledger published itself is looked at in any
     /// case. `key` is the owner's, to make sure that the heads are his; nil takes that of
-    /// DIR/head.key, and if that cannot be read the roots are compared alone. Throws `ProofError` for a head that the owner did not sign.
+    /// DIR/head.key, and if that cannot be read the roots are compared alone. Throws `ProofError`
+    /// for a head that the owner did not sign.
     ///
     /// `progress` hears the position reached and the head's, from any thread, one call at a time.
     /// Throws the fault at the lowest position. Cost: one pass over the log on all cores, or on
