@@ -85,6 +85,11 @@ public struct HTTPPost: Sendable {
         connecting.whenFailure { error in
             answered.fail(Failure(description: "cannot reach \(url): \(Self.cause(error))"))
         }
+        // Also over the search for the address, which has no limit of its own.
+        let timer = loop.scheduleTask(in: limit + .milliseconds(500)) {
+            answered.fail(Failure(description: "\(url) does not answer in time"))
+        }
+        defer { timer.cancel() }
         try await answered.futureResult.get()
     }
 
