@@ -57,7 +57,7 @@ final class KeptHeadsFold: BatchFold {
         throw LogError(
             .corrupt(position: lastPosition + 1),
             "position \(lastPosition + 1) is missing: \(kept.name) covers \(kept.head.size) "
-                + "batches\(covered), the log has \(hasher.count): its tail was cut, or an old copy "
-                + "restored")
+                + "batches\(covered), the log has \(hasher.count): its tail was cut, or an old "
+                + "copy restored")
     }
 }

@@ -63,7 +63,9 @@ public enum LedgerHeads {
 
     /// Signs what a tree ends with. Besides size and root it says the newest position, its ledger
     /// time and the newest batch's hash.
-    public static func sign(_ tree: LogTree, by signer: NoteSigner) throws(ProofError) -> SignedHead {
+    public static func sign(
+        _ tree: LogTree, by signer: NoteSigner
+    ) throws(ProofError) -> SignedHead {
         var lines = ["position \(tree.head.position)"]
         if tree.head.position > 0 { lines.append("time \(Timestamp.text(tree.head.time))") }
         lines.append("chain \(tree.head.hash)")
@@ -83,8 +85,8 @@ public enum LedgerHeads {
         else { return nil }
         do { return try SignedHead(bytes) } catch {
             throw LedgerError(
-                .directory, "\(path) is damaged: \(error.message); remove it, the next head that is "
-                    + "published replaces it")
+                .directory, "\(path) is damaged: \(error.message); remove it, the next head "
+                    + "that is published replaces it")
         }
     }
 

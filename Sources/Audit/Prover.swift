@@ -37,7 +37,9 @@ public struct Prover {
         where size < tree.size {
             links.append(ConsistencyLink(size: size, path: try tree.consistencyPath(from: size)))
         }
-        for head in [wanted, newest] { if let head { try contain(head) } }
+        for kept in [wanted, newest] {
+            if let kept { try contain(kept.head, "the head in line \(kept.line)") }
+        }
         var proof = InclusionProof(
             position: position, record: [], batch: [], leafIndex: index,
             path: try tree.inclusionPath(of: index),
@@ -55,21 +57,25 @@ public struct Prover {
 
     /// Proves that the log went on from an older head. Throws `fork` if it did not.
     public func consistency(from old: SignedHead) throws -> ConsistencyProof {
-        try contain(KeptHead(old))
+        try contain(old.head, "the head")
         return ConsistencyProof(
             old: old, path: try tree.consistencyPath(from: old.head.size), head: head)
     }
 
     /// Makes sure that the tree begins with the tree of a head.
-    private func contain(_ kept: KeptHead) throws {
-        guard kept.head.size <= tree.size else {
+    private func contain(_ kept: TreeHead, _ name: String) throws {
+        guard kept.origin == head.head.origin else {
             throw ProofError(
-                .fork, "the head of \(kept.head.size) batches is longer than the log, which has "
-                    + "\(tree.size): the log was cut or an old copy restored")
+                .signature, "\(name) is of the log \(kept.origin), not of \(head.head.origin)")
         }
-        guard try tree.root(ofFirst: kept.head.size) == kept.head.root else {
+        guard kept.size <= tree.size else {
             throw ProofError(
-                .fork, "the log's first \(kept.head.size) batches have another root than the head "
+                .fork, "\(name) covers \(kept.size) batches, the log has \(tree.size): its tail "
+                    + "was cut, or an old copy restored")
+        }
+        guard try tree.root(ofFirst: kept.size) == kept.root else {
+            throw ProofError(
+                .fork, "the log's first \(kept.size) batches have another root than \(name) "
                     + "says: the log was rewritten; holdfast verify --kept tells more")
         }
     }

@@ -20,12 +20,14 @@ public struct HTTPPost: Sendable {
     /// brackets. Throws `configuration` for anything else.
     public init(_ url: String) throws(ServerError) {
         func refusal(_ reason: String) -> ServerError {
-            ServerError(.configuration, "\(reason); heads go to a file, or to http://HOST:PORT/PATH")
+            ServerError(
+                .configuration, "\(reason); heads go to a file, or to http://HOST:PORT/PATH")
         }
         let lower = url.lowercased()
         if lower.hasPrefix("https://") {
             throw refusal(
-                "there is no TLS here, so name a proxy on this machine in place of an https address")
+                "there is no TLS here, so name a proxy on this machine in place of an https "
+                    + "address")
         }
         guard lower.hasPrefix("http://"),
             url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") })
@@ -63,7 +65,8 @@ public struct HTTPPost: Sendable {
         _ body: [UInt8], contentType: String, timeout: Swift.Duration
     ) async throws {
         let nanoseconds =
-            timeout.components.seconds * 1_000_000_000 + timeout.components.attoseconds / 1_000_000_000
+            timeout.components.seconds * 1_000_000_000
+            + timeout.components.attoseconds / 1_000_000_000
         let limit = TimeAmount.nanoseconds(max(1_000_000, nanoseconds))
         let exchange = Exchange(head: head(body, contentType), body: body, limit: limit, url: url)
         let loop = MultiThreadedEventLoopGroup.singleton.next()
@@ -82,6 +85,11 @@ public struct HTTPPost: Sendable {
         connecting.whenFailure { error in
             answered.fail(Failure(description: "cannot reach \(url): \(Self.cause(error))"))
         }
+        // Also over the search for the address, which has no limit of its own.
+        let timer = loop.scheduleTask(in: limit + .milliseconds(500)) {
+            answered.fail(Failure(description: "\(url) does not answer in time"))
+        }
+        defer { timer.cancel() }
         try await answered.futureResult.get()
     }
 

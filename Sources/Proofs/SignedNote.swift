@@ -41,8 +41,8 @@ public struct VerifierKey: Hashable, Sendable, CustomStringConvertible {
             let first = key.first
         else {
             throw ProofError(
-                .malformed, "a verifier key has the form NAME+ID+KEY, as holdfast head --public-key "
-                    + "prints it")
+                .malformed, "a verifier key has the form NAME+ID+KEY, as holdfast head "
+                    + "--public-key prints it")
         }
         guard let algorithm = Algorithm(rawValue: first) else {
             throw ProofError(
@@ -180,7 +180,8 @@ public struct SignedNote: Hashable, Sendable {
             text.utf8.allSatisfy({ $0 >= 0x20 || $0 == 0x0A })
         else {
             throw ProofError(
-                .malformed, "a note's text is lines without control characters, the first not empty")
+                .malformed, "a note's text is lines without control characters, the first not "
+                    + "empty")
         }
         self.text = text
         self.signatures = signatures

@@ -10,8 +10,8 @@ public struct TreeRange: Hashable, Sendable {
 
     public var count: UInt64 { end - start }
 
-    /// What an inclusion proof of leaf `index` in a tree of `size` leaves consists of, from the leaf
-    /// up (RFC 6962, 2.1.1: PATH). The index must be below the size.
+    /// What an inclusion proof of leaf `index` in a tree of `size` leaves consists of, from the
+    /// leaf up (RFC 6962, 2.1.1: PATH). The index must be below the size.
     public static func inclusion(of index: UInt64, in size: UInt64) -> [TreeRange] {
         precondition(index < size, "the leaf is in the tree")
         var ranges: [TreeRange] = []

@@ -238,6 +238,11 @@ import Testing
             ConsistencyProof(old: second, path: [], head: prover.head))
         #expect(fault(grown, signer.key)?.code == .fork)
         #expect(throws: ProofError.self) { try prover.consistency(from: second) }
+        let stranger = try NoteSigner(name: "log.example", privateKey: .init())
+        let foreign = try SignedHead(
+            TreeHead(origin: "log.example", size: 1, root: .leaf([2])), signedBy: stranger)
+        let refused = #expect(throws: ProofError.self) { try prover.consistency(from: foreign) }
+        #expect(refused?.code == .signature)
         #expect(throws: ProofError.self) { try prover.inclusion(of: 1, kept: [KeptHead(second)]) }
     }
 

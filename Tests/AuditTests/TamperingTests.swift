@@ -70,14 +70,14 @@ import Testing
         let batches = try LogForge.batches(in: directory.log)
         let signer = try #require(try LedgerHeads.signer(of: directory))
         // The auditor's head covers three quarters, the published one everything.
-        try LogForge.rewrite(in: directory.log) { $0 = Array(batches.prefix(3 * batches.count / 4)) }
+        let early = Array(batches.prefix(3 * batches.count / 4))
+        try LogForge.rewrite(in: directory.log) { $0 = early }
         let kept = KeptHead(try LedgerHeads.sign(LogTree(of: directory), by: signer))
         try LogForge.rewrite(in: directory.log) { $0 = batches }
         let scene = Scene(
             story: story, signer: signer, kept: kept, batches: batches,
             meta: try LogForge.meta(in: directory.log))
         try scene.signAgain()
-        Files.copy(directory.path, to: scratch("old"))
         return scene
     }
 
@@ -197,10 +197,9 @@ import Testing
         Edit("the tail is cut", .ownHead) { scene, _ in
             try scene.rewrite { $0.removeLast() }
         },
-        Edit("the log is replaced by an old copy", .ownHead) { scene, scratch in
+        Edit("the log is replaced by an old copy", .ownHead) { scene, _ in
             let old = Array(scene.batches.prefix(scene.batches.count - 6))
             try scene.rewrite { $0 = old }
-            _ = scratch
         },
         Edit("the whole log is cut together with the published head", .keptHead) { scene, _ in
             let old = Array(scene.batches.prefix(scene.batches.count / 2))
@@ -217,7 +216,8 @@ import Testing
             try scene.forge(event.position, 8, Caller.commandLine.rawValue)
             try scene.signAgain()
         },
-        Edit("another history by the rules is signed with the owner's key", .keptHead) { scene, scratch in
+        Edit("another history by the rules is signed with the owner's key", .keptHead) {
+            scene, scratch in
             let other = try Story(in: scratch("other"), seed: 77)
             let batches = try LogForge.batches(in: other.directory.log)
             try scene.rewrite { $0 = batches }

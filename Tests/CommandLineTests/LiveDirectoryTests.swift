@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Testing
 
@@ -32,6 +33,14 @@ import Testing
             #expect(statistics["grantedNew"] as? Int == 1)
             #expect(try await scratch.done("tail", "-n", "2").count == 2)
             #expect(try await scratch.done("credential", "list").isEmpty)
+            let head = try object(try await scratch.done("head", "--json").only)
+            #expect(head["position"] as? Int == statistics["events"] as? Int)
+            let key = try await scratch.done("head", "--public-key").only
+            let proof = try await scratch.done("prove", "2").only
+            let file = scratch.path + "/proof"
+            try proof.write(toFile: file, atomically: false, encoding: .utf8)
+            let checked = try await scratch.run(["check-proof", file, "--key", key])
+            #expect(checked.status == 0, "\(checked.errors)")
         }
     }
 

@@ -75,7 +75,8 @@ import Testing
         var text = "\(signer)"
         dump(signer, to: &text)
         let secret = Array(privateKey.rawRepresentation)
-        #expect(!text.contains(String(decoding: Base64.encode(secret, urlSafe: false), as: UTF8.self)))
+        let encoded = Base64.encode(secret, urlSafe: false)
+        #expect(!text.contains(String(decoding: encoded, as: UTF8.self)))
         #expect(!text.contains("\(secret)") && !text.contains("privateKey"))
     }
 
@@ -225,7 +226,10 @@ import Testing
         let bytes = ProofFile.consistency(ConsistencyProof(old: head, path: [], head: head)).bytes
         let text = String(decoding: bytes, as: UTF8.self)
         for (change, code) in [
-            (text.replacing("\"path\"", with: "\"user\":\"x\",\"path\""), ProofError.Code.malformed),
+            (
+                text.replacing("\"path\"", with: "\"user\":\"x\",\"path\""),
+                ProofError.Code.malformed
+            ),
             (text.replacing("consistency/1", with: "consistency/2"), .newerFormat),
             (text.replacing("holdfast/", with: "other/"), .malformed), ("{}", .malformed),
             ("[]", .malformed), ("", .malformed), (text + "x", .malformed),

@@ -18,7 +18,8 @@ import Testing
         var counts: [String: Int] = [:]
         for line in ending.lines {
             let question = try JSONValue.parse(Array(line.utf8))
-            guard case .string(let kind) = question["ask"], case .bool(let holds) = question["holds"]
+            guard case .string(let kind) = question["ask"],
+                case .bool(let holds) = question["holds"]
             else {
                 Issue.record("no question: \(line)")
                 continue
@@ -76,7 +77,8 @@ import Testing
         for _ in 0 ..< 200 {
             let size = UInt64(1 + generator.below(300))
             let leaves = (0 ..< size).map { TreeHash.leaf([UInt8($0 & 255), UInt8($0 >> 8)]) }
-            let (index, old) = (UInt64(generator.below(Int(size))), 1 + UInt64(generator.below(Int(size))))
+            let index = UInt64(generator.below(Int(size)))
+            let old = 1 + UInt64(generator.below(Int(size)))
             let inclusion = TreeRange.inclusion(of: index, in: size)
             let consistency = TreeRange.consistency(from: old, to: size)
             var hasher = TreeHasher(keeping: inclusion + consistency + [TreeRange(0, old)])
