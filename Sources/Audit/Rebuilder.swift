@@ -63,7 +63,8 @@ public enum Rebuilder {
     ) throws -> (RecoveredView, ScanReport) {
         let fold = ViewFold(RecoveredView(keys: keys))
         let scan = try LogScan(
-            log, through: position, threads: threads, segmentByteCount: segmentByteCount
+            log, through: position, threads: threads, segmentByteCount: segmentByteCount,
+            keys: keys
         ).run([fold], progress: progress)
         return (fold.view, scan)
     }

@@ -30,7 +30,7 @@ public struct VerifyTimes: Sendable, Equatable {
     public var wall: Double
     /// The file's pages, before everything else, by the clock on the wall.
     public var pages: Double
-    /// Hashes, links, check words, times and names.
+    /// Hashes, links, check words, times and names, sealed ones opened.
     public var chain: Double
     /// Back-pointers, long jumps, numbers, names bound once.
     public var pointers: Double
@@ -96,11 +96,13 @@ public enum Verifier {
         let log = try EventLog(toVerify: directory.log)
         let goal = try log.uncheckedEnd().position
         let rules = plan.hasRules ? RulesFold() : nil
-        let trail = TrailFold(keys: try? LedgerKeys.reading(directory, log))
+        let keys = try? LedgerKeys.reading(directory, log)
+        let trail = TrailFold(keys: keys)
         let folds: [any BatchFold] = [trail] + (rules.map { [$0] } ?? [])
         let wall = Stopwatch()
         let scan = try LogScan(
-            log, through: goal, threads: plan.threads, segmentByteCount: plan.segmentByteCount
+            log, through: goal, threads: plan.threads, segmentByteCount: plan.segmentByteCount,
+            keys: keys
         ).run(folds) { progress?($0, goal) }
         let times = VerifyTimes(
             wall: wall.seconds, pages: pageSeconds, chain: scan.checkSeconds,
