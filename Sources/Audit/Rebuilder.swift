@@ -49,7 +49,8 @@ public enum Rebuilder {
         return RebuildReport(
             eventCount: view.state.position, stateDigest: StateDigest.of(view.state).description,
             viewDigest: StateDigest.of(stood.state).description,
-            isReplaced: try replace(in: directory, by: view, of: stood.log), foldSeconds: foldSeconds,
+            isReplaced: try replace(in: directory, by: view, of: stood.log),
+            foldSeconds: foldSeconds,
             checkCoreSeconds: scan.checkSeconds, foldCoreSeconds: scan.foldSeconds[0],
             seconds: clock.seconds)
     }

@@ -85,9 +85,8 @@ struct NonceBuffer {
             offset = 0
         }
         defer { offset += SealedText.nonceByteCount }
-        return bytes.withUnsafeBytes {
-            body(UnsafeRawBufferPointer(rebasing: $0[offset ..< offset + SealedText.nonceByteCount]))
-        }
+        let range = offset ..< offset + SealedText.nonceByteCount
+        return bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[range])) }
     }
 }
 
