@@ -50,7 +50,8 @@ public enum Rebuilder {
         return RebuildReport(
             eventCount: view.state.eventCount, stateDigest: StateDigest.of(view.state).description,
             viewDigest: StateDigest.of(stood.state).description,
-            isReplaced: try replace(in: directory, by: view, of: stood.log), foldSeconds: foldSeconds,
+            isReplaced: try replace(in: directory, by: view, of: stood.log),
+            foldSeconds: foldSeconds,
             checkCoreSeconds: scan.checkSeconds, foldCoreSeconds: scan.foldSeconds[0],
             seconds: clock.seconds)
     }
@@ -64,7 +65,8 @@ public enum Rebuilder {
     ) throws -> (RecoveredView, ScanReport) {
         let fold = ViewFold(RecoveredView(keys: keys))
         let scan = try LogScan(
-            log, through: position, threads: threads, segmentByteCount: segmentByteCount
+            log, through: position, threads: threads, segmentByteCount: segmentByteCount,
+            keys: keys
         ).run([fold], progress: progress)
         return (fold.view, scan)
     }

@@ -35,7 +35,7 @@ public struct VerifyTimes: Sendable, Equatable {
     public var wall: Double
     /// The file's pages, before everything else, by the clock on the wall.
     public var pages: Double
-    /// Hashes, links, check words, times and names.
+    /// Hashes, links, check words, times and names, sealed ones opened.
     public var chain: Double
     /// Back-pointers, long jumps, numbers, names bound once.
     public var pointers: Double
@@ -149,14 +149,16 @@ public enum Verifier {
         let goal = try log.uncheckedEnd().position
         let goalCount = try log.read { try $0.eventCount(through: goal) }
         let rules = plan.hasRules ? RulesFold() : nil
-        let trail = TrailFold(keys: try? LedgerKeys.reading(directory, log))
+        let keys = try? LedgerKeys.reading(directory, log)
+        let trail = TrailFold(keys: keys)
         var folds: [any BatchFold] = [trail] + (rules.map { [$0] } ?? [])
         if !heads.isEmpty { folds.append(KeptHeadsFold(heads)) }
         let wall = Stopwatch()
         let scan: ScanReport
         do {
             scan = try LogScan(
-                log, through: goal, threads: plan.threads, segmentByteCount: plan.segmentByteCount
+                log, through: goal, threads: plan.threads, segmentByteCount: plan.segmentByteCount,
+                keys: keys
             ).run(folds) { progress?($0, goalCount) }
         } catch let error as LogError { throw naming(error, in: log) }
         let times = VerifyTimes(

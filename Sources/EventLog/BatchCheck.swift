@@ -18,7 +18,8 @@ struct BatchLink {
 extension BatchView {
     /// Checks everything a batch says of itself and of the one before it: hash, link, each event's
     /// check word and numbers, times that do not run backward, texts that are whole and stand with
-    /// events that have one. Sealed texts are not opened: no key is needed. What passes can be folded by `forEachBlock` without another look.
+    /// events that have one. Sealed texts are not opened: no key is needed. What passes can be
+    /// folded by `forEachBlock` without another look.
     ///
     /// `previous` is nil for the first batch of a log. Throws at the lowest position at fault. One
     /// pass of SHA-256 and one of multiplications.

@@ -85,9 +85,8 @@ struct NonceBuffer {
             offset = 0
         }
         defer { offset += SealedText.nonceByteCount }
-        return bytes.withUnsafeBytes {
-            body(UnsafeRawBufferPointer(rebasing: $0[offset ..< offset + SealedText.nonceByteCount]))
-        }
+        let range = offset ..< offset + SealedText.nonceByteCount
+        return bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[range])) }
     }
 }
 
@@ -156,7 +155,7 @@ package final class TextSealer {
 /// Opens what stands in the log. Belongs to one thread.
 package final class TextOpener {
     /// What became of a sealed text.
-    package enum Opened: Equatable {
+    package enum Opened: Equatable, Sendable {
         case text([UInt8])
         /// The key is gone: the person was forgotten.
         case forgotten
@@ -170,6 +169,9 @@ package final class TextOpener {
     private var path = KeyPath()
     private var generation = 0
     private var binding: SealedText.Binding
+    /// Names that were opened already, and which of them comes next.
+    private var ahead: OpenedNames?
+    private var aheadIndex = 0
 
     /// Without keys nothing sealed can be opened.
     package init(_ keys: PersonalKeys?) {
@@ -188,6 +190,7 @@ package final class TextOpener {
         isSealed: Bool
     ) -> Opened {
         guard isSealed else { return .text(Array(text)) }
+        if let opened = nextAhead(position) { return opened }
         let opened = open(text, user, position, .userNamed)
         guard case .text(let padded) = opened else { return opened }
         let byteCount = Int(padded.first ?? 0) + 1
@@ -196,6 +199,23 @@ package final class TextOpener {
             padded[(byteCount + 1)...].allSatisfy({ $0 == 0 })
         else { return .damaged }
         return .text(Array(padded[1 ... byteCount]))
+    }
+
+    /// Takes over what another thread opened of the events that come next.
+    package func use(_ names: OpenedNames) {
+        ahead = names
+        aheadIndex = 0
+    }
+
+    private func nextAhead(_ position: Position) -> Opened? {
+        guard let ahead else { return nil }
+        // A fold may begin in the middle of a segment.
+        while aheadIndex < ahead.entries.count, ahead.entries[aheadIndex].position < position {
+            aheadIndex += 1
+        }
+        guard aheadIndex < ahead.entries.count, ahead.entries[aheadIndex].position == position
+        else { return nil }
+        return ahead.entries[aheadIndex].opened
     }
 
     /// The client's address that stands with an apply or a session; nil if none can be read.

@@ -21,6 +21,8 @@ package final class TrailFold: BatchFold {
         try tables.fold(batch, before: limit)
     }
 
+    package func prepare(_ names: OpenedNames) { tables.prepare(names) }
+
     package func finish() {}
 }
 
@@ -56,6 +58,8 @@ private struct TrailTables: ~Copyable {
     private(set) var forgottenCount = 0
 
     var nameCount: Int { users.count - 1 }
+
+    func prepare(_ names: OpenedNames) { opener.use(names) }
 
     /// In place of a forgotten user's newest event: no event can follow on it.
     private static let forgotten = Position.max

@@ -52,7 +52,8 @@ final class Checkpointer {
     ///
     /// Cost: a reference a chunk of records, and the bytes of the names that are new.
     func begin(
-        _ state: inout State, _ users: inout NameDirectory, _ projects: NameDirectory, isForced: Bool
+        _ state: inout State, _ users: inout NameDirectory, _ projects: NameDirectory,
+        isForced: Bool
     ) -> (@Sendable (LogHead) -> Void)? {
         guard isDue(state, isForced), !shared.isWriting.load(ordering: .acquiring) else {
             return nil

@@ -74,7 +74,8 @@ final class Committer {
 
     init(
         log: EventLog, head: LogHead, durable: DurableHead, metrics: SharedMetrics,
-        signOfLife: SignOfLife, keys: PersonalKeys, ending: LedgerEnding, wake: @escaping @Sendable () -> Void
+        signOfLife: SignOfLife, keys: PersonalKeys, ending: LedgerEnding,
+        wake: @escaping @Sendable () -> Void
     ) {
         self.log = log
         self.head = head

@@ -51,8 +51,8 @@ enum History {
         }
     }
 
-    /// The addresses that stand with some events, in their order, as far as `keys` opens them. Cost:
-    /// a point read for each apply and session, in batches that have texts also a walk over those.
+    /// The addresses that stand with some events, in their order, as far as `keys` opens them.
+    /// Cost: a point read for each apply and session, and a walk over the texts of its batch.
     static func addresses(
         of events: [Event], _ log: EventLog, _ keys: PersonalKeys?
     ) throws(LedgerError) -> [String?] {

@@ -46,7 +46,8 @@ public final class Ledger: Sendable {
         durable.publish(opened.core.head)
         let committer = Committer(
             log: opened.core.log, head: opened.core.head, durable: durable, metrics: metrics,
-            signOfLife: opened.signOfLife, keys: keys, ending: ending, wake: { [inbox] in inbox.poke() })
+            signOfLife: opened.signOfLife, keys: keys, ending: ending,
+            wake: { [inbox] in inbox.poke() })
         let writer = Writer(
             core: opened.core, inbox: inbox, committer: committer, clock: clock, ending: ending)
         WriterThread.start(writer, owner: opened.owner, durable: durable, ending: ending)

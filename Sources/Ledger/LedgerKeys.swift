@@ -19,8 +19,8 @@ package enum LedgerKeys {
         } catch { throw LedgerError(error) }
     }
 
-    /// The keys of a log that is to be written, as they lie on disk: made with the ledger. Nil for a
-    /// log that has names as they are, and no keys yet.
+    /// The keys of a log that is to be written, as they lie on disk: made with the ledger. Nil for
+    /// a log that has names as they are, and no keys yet.
     ///
     /// Throws `keys` rather than make new ones for a log that has something sealed.
     static func owning(

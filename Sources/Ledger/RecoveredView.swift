@@ -133,5 +133,7 @@ package final class ViewFold: BatchFold {
         try view.fold(checked: batch, before: limit, block, opener)
     }
 
+    package func prepare(_ names: OpenedNames) { opener.use(names) }
+
     package func finish() {}
 }

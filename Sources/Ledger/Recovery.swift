@@ -83,7 +83,7 @@ package enum Recovery {
         view = RecoveredView(keys: view.keys)
         defer { view = fold.view }
         do {
-            return try LogScan(log, from: first).run([fold], progress: progress)
+            return try LogScan(log, from: first, keys: view.keys).run([fold], progress: progress)
         } catch let error as LogError { throw LedgerError(error) } catch {
             throw LedgerError(.directory, "\(error)")
         }

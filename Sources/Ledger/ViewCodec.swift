@@ -139,8 +139,8 @@ enum ViewCodec {
     // MARK: - The rest
 
     /// Names from number `saved` + 1 on, the block that this one lies in from its beginning, and
-    /// the blocks that changed before it. As `NameBlocks` takes them: length and bytes of each name,
-    /// length 0 for a number without one.
+    /// the blocks that changed before it. As `NameBlocks` takes them: length and bytes of each
+    /// name, length 0 for a number without one.
     static func nameBlocks(
         _ names: NameDirectory, from saved: Int, changed: Set<UInt64> = []
     ) -> [(key: UInt64, bytes: [UInt8])] {

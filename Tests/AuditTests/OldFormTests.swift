@@ -56,7 +56,8 @@ import Testing
         try reading(directory.path) { reader in
             #expect(reader.recovery.checkpointPosition == 0)
             #expect(reader.user("old-7")?.number == 8 && reader.userName(of: 12) == "old-11")
-            #expect(try reader.history(ofUser: "old-7").map(\.user) == ["old-7", "old-7"])
+            let history = try reader.history(ofUser: "old-7")
+            #expect(history.map(\.user) == ["old-7", "old-7"])
         }
         let report = try Verifier.verify(directory)
         #expect(report.unopenedNameCount == 0 && report.userCount == 12)

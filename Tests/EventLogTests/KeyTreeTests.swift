@@ -177,7 +177,9 @@ import Testing
 extension [UInt8] {
     func holds(_ part: [UInt8]) -> Bool {
         guard count >= part.count else { return false }
-        return (0 ... count - part.count).contains { self[$0 ..< $0 + part.count].elementsEqual(part) }
+        return (0 ... count - part.count).contains {
+            self[$0 ..< $0 + part.count].elementsEqual(part)
+        }
     }
 }
 
@@ -288,7 +290,8 @@ extension [UInt8] {
             #expect(before.name(text, event, isSealed: true) == .forgotten)
             #expect(reader.isForgotten(2) && !reader.isForgotten(1))
             #expect(reader.appliedPosition == 9)
-            try #require(PersonalKeyFile.read(keys.path, ledgerId: keys.ledgerId).plainUserCount == 0)
+            let file = try PersonalKeyFile.read(keys.path, ledgerId: keys.ledgerId)
+            #expect(file.plainUserCount == 0 && file.appliedPosition == 9)
         }
     }
 
