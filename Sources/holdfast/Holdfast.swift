@@ -32,7 +32,8 @@ struct Holdfast: AsyncParsableCommand {
             ApplyCommand.self, SessionCommand.self, DisconnectCommand.self, DestroyCommand.self,
             RepossessCommand.self,
             ImportCommand.self, HistoryCommand.self, StateCommand.self, StatsCommand.self,
-            TailCommand.self, VerifyCommand.self, RebuildCommand.self, StormCommand.self,
+            TailCommand.self, VerifyCommand.self, RebuildCommand.self, WhatIfCommand.self,
+            StormCommand.self,
             VersionCommand.self,
         ])
 
