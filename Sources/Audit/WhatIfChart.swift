@@ -99,7 +99,8 @@ private struct Drawing {
         copy.drawn()
         let head = """
             <svg xmlns="http://www.w3.org/2000/svg" width="\(Int(Self.width))" \
-            height="\(Int(Self.height))" viewBox="0 0 \(Int(Self.width)) \(Int(Self.height))" \
+            height="\(Int(Self.height))" \
+            viewBox="0 0 \(Int(Self.width)) \(Int(Self.height))" \
             font-family="sans-serif" font-size="12" role="img">
             <title>Returns saved against hours spent, project \(Self.escaped(report.project))</title>
             <style>

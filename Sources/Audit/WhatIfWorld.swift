@@ -264,7 +264,8 @@ struct WhatIfWorld {
             return event.settings?.fault == nil ? nil : "the settings are out of bounds"
         case .opened: return event.outage < 0 ? "the outage is negative" : nil
         case .applied:
-            return event.user == 0 || event.inputProject == 0 ? "it names nobody, or no project" : nil
+            return event.user == 0 || event.inputProject == 0
+                ? "it names nobody, or no project" : nil
         case .sessionCreated, .disconnected, .destroyed:
             return event.user == 0 ? "it names nobody" : nil
         case .repossessed: return event.isAction && event.user == 0 ? "it names nobody" : nil

@@ -33,6 +33,7 @@ struct Holdfast: AsyncParsableCommand {
             RepossessCommand.self,
             ImportCommand.self, HistoryCommand.self, StateCommand.self, StatsCommand.self,
             TailCommand.self, VerifyCommand.self, RebuildCommand.self, WhatIfCommand.self,
+            GenerateCommand.self,
             StormCommand.self,
             VersionCommand.self,
         ])

@@ -425,7 +425,8 @@ struct Crowd {
         let events = recorder.events
         let bad: [(String, (inout Event) -> Void)] = [
             ("an unknown user", { $0.user = 9 }), ("nobody", { $0.user = 0 }),
-            ("an unknown project", { $0.inputProject = 7 }), ("no project", { $0.inputProject = 0 }),
+            ("an unknown project", { $0.inputProject = 7 }),
+            ("no project", { $0.inputProject = 0 }),
             ("time runs backward", { $0.time = 1 }),
             ("another project", { $0.project = 40_000 }),
             ("another concurrency", { $0.concurrency = .max }),
