@@ -169,7 +169,20 @@ import Testing
     }
 
     static let small = """
-        SMALL
+        time,user,connection,action,reason
+        2026-01-01T11:36:36.292Z,u1,1,start,
+        2026-01-01T12:20:09.938Z,u1,1,close,quit
+        2026-01-01T17:46:51.782Z,u3,1,start,
+        2026-01-01T17:55:26.931Z,u3,2,start,
+        2026-01-01T17:55:30.140Z,u3,1,drop,ping-timeout
+        2026-01-01T18:00:56.325Z,u3,2,close,quit
+        2026-01-01T18:02:08.319Z,u3,3,start,
+        2026-01-01T21:09:50.588Z,u3,3,close,quit
+        2026-01-01T21:10:37.975Z,u3,4,start,
+        2026-01-01T21:55:57.332Z,u3,4,close,quit
+        2026-01-01T22:01:58.070Z,u3,5,start,
+        2026-01-01T22:08:18.409Z,u3,5,close,quit
+        2026-01-01T22:37:55.471Z,u3,6,start,
 
         """
 

@@ -6,7 +6,8 @@ import Testing
         ["credential"], ["credential", "create"], ["credential", "list"],
         ["credential", "disable"],
         ["apply"], ["session"], ["disconnect"], ["destroy"], ["repossess"], ["import"],
-        ["history"], ["state"], ["stats"], ["tail"], ["verify"], ["rebuild"], ["storm"],
+        ["history"], ["state"], ["stats"], ["tail"], ["verify"], ["rebuild"], ["whatif"],
+        ["generate"], ["storm"],
         ["version"],
     ]
 

@@ -32,6 +32,8 @@ import Testing
             #expect(statistics["grantedNew"] as? Int == 1)
             #expect(try await scratch.done("tail", "-n", "2").count == 2)
             #expect(try await scratch.done("credential", "list").isEmpty)
+            let asked = try await scratch.done("whatif", "--concurrencies", "1,2", "--json").only
+            #expect(asked.hasPrefix("[{") && asked.contains("\"grantedNew\":1,"))
         }
     }
 
