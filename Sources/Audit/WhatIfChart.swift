@@ -138,7 +138,7 @@ private struct Drawing {
         let middle = Self.text((Self.top + Self.bottom) / 2)
         parts.append(
             "<text x=\"22\" y=\"\(middle)\" text-anchor=\"middle\" "
-                + "transform=\"rotate(-90 22 \(middle))\">users who got their concurrency back"
+                + "transform=\"rotate(-90 22 \(middle))\">returns to the same concurrency"
                 + "</text>")
     }
 
@@ -210,8 +210,7 @@ private struct Drawing {
         for (size, unit) in [
             (3_600_000_000 as Microseconds, "h"), (60_000_000, "m"), (1_000_000, "s"),
         ] where time != 0 && time % size == 0 {
-            return time == 60_000_000 || time % 60_000_000 == 0 && time < 600_000_000
-                ? "\(time / 1_000_000)s" : "\(time / size)\(unit)"
+            return "\(time / size)\(unit)"
         }
         return "\(Double(time) / 1e6)s"
     }
