@@ -56,10 +56,10 @@ public struct ReturnTimes: Sendable, Equatable {
 
     private init(checked curves: [Ending: [Point]]) { self.curves = curves }
 
-    /// Counted from log A of docs/workloads.md (public chat, nine months, 26,131 events, 620 names):
-    /// of 3,119 connection resets, 5,603 ping timeouts and 2,676 deliberate exits, the percentage
-    /// whose user was back within so many seconds. Of mass disconnects only the share within an
-    /// hour was counted, 78 %; their curve has the resets' shape.
+    /// Counted from log A of docs/workloads.md (public chat, nine months, 26,131 events, 620
+    /// names): of 3,119 connection resets, 5,603 ping timeouts and 2,676 deliberate exits, the
+    /// percentage whose user was back within so many seconds. Of mass disconnects only the share
+    /// within an hour was counted, 78 %; their curve has the resets' shape.
     public static let published = ReturnTimes(
         checked: [
             .reset: curve([15.4, 21.5, 31.3, 36.0, 38.7, 42.2, 45.5, 51.3, 59.7]),

@@ -164,7 +164,8 @@ struct TraceRows {
     private func row(_ line: ArraySlice<UInt8>, _ number: Int) throws(TraceError) -> TraceRow {
         guard let fields = Self.fields(line) else { throw fault(number, "a quote is not closed") }
         guard fields.count == 5 else {
-            throw fault(number, "\(fields.count) columns where 5 are expected (\(TraceReader.header))")
+            throw fault(
+                number, "\(fields.count) columns where 5 are expected (\(TraceReader.header))")
         }
         guard let time = Timestamp.parse(fields[0]) else {
             throw fault(number, "the time is not RFC 3339 in UTC, like 2026-11-23T10:15:30Z")

@@ -102,7 +102,8 @@ private struct Drawing {
             height="\(Int(Self.height))" \
             viewBox="0 0 \(Int(Self.width)) \(Int(Self.height))" \
             font-family="sans-serif" font-size="12" role="img">
-            <title>Returns saved against hours spent, project \(Self.escaped(report.project))</title>
+            <title>Returns saved against hours spent, project \
+            \(Self.escaped(report.project))</title>
             <style>
             text { fill: #3a3a3a } .grid { stroke: #80808055 } .ring { fill: none; \
             stroke: #808080; stroke-width: 2 } .line { fill: none; stroke-width: 2 }

@@ -131,7 +131,8 @@ import Testing
     }
 
     @Test func returnTimesOfOnesOwn() throws {
-        let times = try ReturnTimes(parsing: "ending,seconds,percentage\nreset,10,50\nreset,20,100\n")
+        let times = try ReturnTimes(
+            parsing: "ending,seconds,percentage\nreset,10,50\nreset,20,100\n")
         #expect(times.curves[.exit] == ReturnTimes.published.curves[.exit])
         let path = scratch("trace.csv")
         let workload = workload(users: 300, days: 6) {
