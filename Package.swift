@@ -146,7 +146,7 @@ let package = Package(
         .testTarget(
             name: "AuditTests",
             dependencies: [
-                "Audit", "EventLog", "JSON", "LMDB", "Ledger", "LogForge", "Proofs",
+                "Audit", "EventLog", "JSON", "LMDB", "Ledger", "LedgerModel", "LogForge", "Proofs",
                 "ReconnectionRules", crypto,
             ],
             swiftSettings: strict),

@@ -33,8 +33,9 @@ struct Holdfast: AsyncParsableCommand {
             RepossessCommand.self, ForgetCommand.self,
             ImportCommand.self, ExportCommand.self, BackupCommand.self, RestoreCommand.self,
             HistoryCommand.self, ReplayCommand.self, StateCommand.self, StatsCommand.self,
-            TailCommand.self, VerifyCommand.self, HeadCommand.self, ProveCommand.self,
-            CheckProofCommand.self, RebuildCommand.self, StormCommand.self,
+            TailCommand.self, WhatIfCommand.self, GenerateCommand.self, VerifyCommand.self,
+            HeadCommand.self, ProveCommand.self, CheckProofCommand.self, RebuildCommand.self,
+            StormCommand.self,
             VersionCommand.self,
         ])
 

@@ -41,6 +41,8 @@ import Testing
             try proof.write(toFile: file, atomically: false, encoding: .utf8)
             let checked = try await scratch.run(["check-proof", file, "--key", key])
             #expect(checked.status == 0, "\(checked.errors)")
+            let asked = try await scratch.done("whatif", "--concurrencies", "1,2", "--json").only
+            #expect(asked.hasPrefix("[{") && asked.contains("\"grantedNew\":1,"))
         }
     }
 

@@ -41,6 +41,7 @@ import Testing
         Form(words: ["stats"]), Form(words: ["tail"]), Form(words: ["tail", "-f"]),
         Form(words: ["verify"]), Form(words: ["rebuild"]),
         Form(words: ["head"]), Form(words: ["head", "--public-key"]), Form(words: ["prove", "1"]),
+        Form(words: ["whatif"]), Form(words: ["whatif", "--reconnect-window", "40s,1h", "--json"]),
     ]
 
     /// Runs a command on a directory and expects it to be refused and everything to be as it was.
@@ -341,6 +342,31 @@ import Testing
         Row("storm", "--mode", "hurricane", status: 2, says: "hurricane"),
     ])
     func aStormIsWrong(row: Row) async throws { try await expect(row) }
+
+    @Test(arguments: [
+        Row("whatif", "--reconnect-window", "40s,", status: 2, says: "'40s,'"),
+        Row("whatif", "--reconnect-window", "40s,25h", status: 2, says: "1 s to 24 h"),
+        Row("whatif", "--concurrencies", "60,-1", status: 2, says: "'60,-1'"),
+        Row("whatif", "--concurrencies", "16000001", status: 2, says: "16000000"),
+        Row("whatif", "--lock-timeout", "x", status: 2, says: "'x'"),
+        Row("whatif", "--since", "yesterday", status: 2, says: "'yesterday'"),
+        Row(
+            "whatif", "--since", "2020-01-02T00:00:00Z", "--until", "2020-01-01T00:00:00Z",
+            status: 2, says: "--since is later"),
+        Row("whatif", "--threads", "0", status: 2, says: "--threads"),
+        Row("whatif", "--silent", "101", status: 2, says: "--silent"),
+        Row("whatif", "--svg", "", status: 2, says: "--svg names no file"),
+        Row("whatif", "--project", "nope", status: 1, says: "no project nope"),
+        Row("whatif", "--until", "2020-01-01T00:00:00Z", status: 1, says: "nothing was recorded"),
+        Row("whatif", "--svg", "/no/curve.svg", status: 1, says: "/no/curve.svg"),
+    ])
+    func aWhatIfIsWrong(row: Row) async throws {
+        try await Scratch.with { scratch in
+            try await makeLedger(scratch)
+            try await expectRefusal(
+                row.words, in: scratch, data: scratch.data, status: row.status, saying: row.text)
+        }
+    }
 
     @Test(arguments: [
         Row("serve", "--listen", "here", status: 2, says: "'here'"),
