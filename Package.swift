@@ -17,6 +17,7 @@ let package = Package(
     name: "holdfast",
     platforms: [.macOS(.v26)],
     products: [
+        .library(name: "Audit", targets: ["Audit"]),
         .library(name: "Ledger", targets: ["Ledger"]),
         .library(name: "EventLog", targets: ["EventLog"]),
         .library(name: "ReconnectionRules", targets: ["ReconnectionRules"]),
@@ -56,7 +57,7 @@ let package = Package(
             swiftSettings: strict),
         // Traces in; history and counts out.
         .target(
-            name: "Audit", dependencies: ["Ledger", "EventLog", "ReconnectionRules", crypto],
+            name: "Audit", dependencies: ["Ledger", "EventLog", "JSON", "ReconnectionRules", crypto],
             swiftSettings: strict),
         // Reconnect storms and what they measure.
         .target(

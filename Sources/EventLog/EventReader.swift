@@ -4,11 +4,11 @@ public import ReconnectionRules
 /// Single events of one snapshot, each checked by its check word. Walks over back-pointers and
 /// searches are made of many such reads. Made by `LogSnapshot.reader`; lives no longer than it.
 public struct EventReader: ~Copyable, ~Escapable {
-    private var cursor: Cursor
+    var cursor: Cursor
     /// Positions of the batch the cursor is on; empty if it is on none.
-    private var held: Range<Position> = 0 ..< 0
+    var held: Range<Position> = 0 ..< 0
     /// Events read so far: what a search cost.
-    public private(set) var readCount = 0
+    public internal(set) var readCount = 0
 
     @_lifetime(copy cursor)
     init(_ cursor: consuming Cursor) { self.cursor = cursor }
@@ -27,7 +27,7 @@ public struct EventReader: ~Copyable, ~Escapable {
 
     /// Moves to the batch that holds a position. False past the end, and for 0.
     @_lifetime(self: copy self)
-    private mutating func seek(_ position: Position) throws(LogError) -> Bool {
+    mutating func seek(_ position: Position) throws(LogError) -> Bool {
         if held.contains(position) { return true }
         held = 0 ..< 0
         guard position > 0 else { return false }
@@ -98,7 +98,7 @@ public struct EventReader: ~Copyable, ~Escapable {
         return nil
     }
 
-    private func missing(_ position: Position) -> LogError {
+    func missing(_ position: Position) -> LogError {
         .corrupt(position, "the event there is missing")
     }
 }
