@@ -75,7 +75,7 @@ public struct Explainer {
         var explanation = Explanation(user: user, isKnown: false, moment: moment)
         (explanation.position, explanation.time) = try reader.event(
             at: moment ?? .position(reader.head.position))
-        var text = "The ledger never saw a user \(user); names are compared byte by byte."
+        var text = "The ledger never saw a user \"\(user)\"; names are compared byte by byte."
         var positions: [Position] = []
         if let similar = similarName(to: user), let number = reader.view.users.number(of: similar) {
             text += " There is one called \"\(similar)\"."

@@ -102,6 +102,8 @@ public struct Explanation: Sendable, Equatable {
     /// Position and time of the newest event that the moment covers.
     public var position: Position = 0
     public var time: Microseconds = 0
+    /// Whether that is the newest event of the log.
+    public var isNewest = false
     /// In the order of the story.
     public var statements: [Statement] = []
     /// The losses of the story, oldest first.

@@ -9,15 +9,20 @@ public enum ExplanationText {
     public static func lines(_ explanation: Explanation, width: Int = 80) -> [String] {
         var lines: [String] = []
         if explanation.isKnown {
-            lines = [
-                "\(explanation.user) as of \(Words.time(explanation.time)), position "
-                    + "\(explanation.position)", "",
-            ]
+            lines = [title(explanation), ""]
         }
         for statement in explanation.statements {
             lines += wrap(text(statement), width)
         }
         return lines
+    }
+
+    /// Of whom and when. A time past the newest event is as good as that event's.
+    private static func title(_ explanation: Explanation) -> String {
+        let asked: Microseconds? =
+            if case .time(let time) = explanation.moment, !explanation.isNewest { time } else { nil }
+        return "\(explanation.user) as of \(Words.time(asked ?? explanation.time)), position "
+            + "\(explanation.position)"
     }
 
     /// A statement with the positions behind it.
@@ -31,7 +36,7 @@ public enum ExplanationText {
         let indent = "  "
         var lines: [String] = []
         var line = ""
-        for word in text.split(separator: " ", omittingEmptySubsequences: false) {
+        for word in words(text) {
             if !line.isEmpty, line.count + 1 + word.count > width {
                 lines.append(line)
                 line = indent + word
@@ -41,6 +46,27 @@ public enum ExplanationText {
         }
         lines.append(line)
         return lines
+    }
+
+    /// The words of a text; a number stays with its unit, and a few positions stay together.
+    private static func words(_ text: String) -> [String] {
+        let units: Set<Substring> = ["s", "min", "h", "d", "ms", "µs", "×"]
+        var words: [String] = []
+        for word in text.split(separator: " ", omittingEmptySubsequences: false) {
+            let unit = word.prefix { $0.isLetter || $0 == "×" }
+            let rest = word.dropFirst(unit.count)
+            let isUnit =
+                units.contains(unit) && rest.allSatisfy(\.isPunctuation)
+                && words.last?.last?.isNumber ?? false
+            let isPosition =
+                words.last.map { $0.first == "[" && $0.last == "," && $0.count < 24 } ?? false
+            if isUnit || isPosition {
+                words[words.count - 1] += " " + word
+            } else {
+                words.append(String(word))
+            }
+        }
+        return words
     }
 
     /// One object: `user`, `isKnown`, `at` (what was asked for, null for now), `position` and `time`

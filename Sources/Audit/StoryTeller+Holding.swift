@@ -18,7 +18,7 @@ extension StoryTeller {
         var text: String
         if let late = try tooLate(applied, &reader) {
             text = "\(user) came back at \(Words.time(applied.time)), \(late), and was granted "
-            text += applied.concurrency == release?.concurrency ? "\(place) anew" : place
+            text += place == release.map(log.place) ? "\(place) anew" : place
         } else {
             text = "\(user) applied for \(log.project(applied.inputProject)) at "
             text += "\(Words.time(applied.time)) and was granted \(place)"
@@ -29,6 +29,11 @@ extension StoryTeller {
         try closeLoss(with: applied, &reader)
         if let moved { try tellMoved(moved, by: applied, &reader) }
         return end
+    }
+
+    private func takeover(_ event: Event) -> String {
+        "session \(event.session) took \(log.place(event)) over from session \(session), which is "
+            + "superseded: a second device, or the first one back before it was reported gone"
     }
 
     private func started(_ session: Event, after applied: Event) -> String {
@@ -55,8 +60,7 @@ extension StoryTeller {
                 + "\(session) was still connected, and kept \(place)"
             let isTakeover = follower?.outcome == .takeover
             if let follower, isTakeover {
-                text += "; a second device took over: session \(follower.session) replaced "
-                text += "session \(session), which is superseded"
+                text += "; " + takeover(follower)
             }
             say(
                 isTakeover ? .takeover : .appliedAgain, text + ".", applied,
@@ -116,9 +120,8 @@ extension StoryTeller {
         case .resumed where phase == .waiting: try tellBack(event, session: event, &reader)
         case .takeover:
             say(
-                .takeover,
-                "A second device took over at \(time): session \(event.session) replaced session "
-                    + "\(session) on \(place), which is superseded.", event)
+                .takeover, "At \(time), while session \(session) was still connected, "
+                    + takeover(event) + ".", event)
         default:
             let verb = event.outcome == .resumed ? "resumed \(place)" : "was created on \(place)"
             var text = "Session \(event.session) \(verb) at \(time)"
@@ -160,7 +163,7 @@ extension StoryTeller {
                 + "\(Words.time(event.deadline))."
             if !event.namesSession {
                 text += " The report named no session, so it was taken to mean the current one; "
-                text += "had it been about an older one, nobody could tell."
+                text += "a late report about an older session would have done the same."
             }
             say(.vanished, text, event)
         case .keptRunning:

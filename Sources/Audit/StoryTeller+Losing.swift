@@ -53,11 +53,13 @@ extension StoryTeller {
         let by = Words.caller(Caller(rawValue: event.caller))
         switch event.outcome {
         case .freed:
-            let named = event.namesSession ? "naming session \(event.inputSession)" : "unnamed"
+            let state =
+                event.namesSession
+                ? "which named its session \(event.inputSession)"
+                : "which named no session, while it was \(phaseText(event))"
             say(
-                .givenUp,
-                "Given up at \(time): \(log.place(event)) was destroyed by \(by), \(named), while "
-                    + "it was \(phaseText(event)).", event)
+                .givenUp, "Given up at \(time): \(log.place(event)) was destroyed by \(by), \(state).",
+                event)
             try tellFuture(of: event, &reader)
             (release, openLoss, spoiler) = (event, nil, nil)
         case .nothingHeld:
@@ -123,6 +125,16 @@ extension StoryTeller {
             return isWindow ? settings.reconnectWindow : settings.lockTimeout
         }
         let changes = try log.changes(of: clock.project, before: loss.position, &reader)
+        let before = changes.drop { $0.position > clock.position }
+        if let inForce = before.first, let older = before.dropFirst().first,
+            length(older) > length(inForce)
+        {
+            say(
+                .settings,
+                "The \(name) had been lowered from \(Words.exactDuration(length(older))) to "
+                    + "\(Words.exactDuration(length(inForce))) at \(Words.time(inForce.time)), by "
+                    + "\(Words.caller(Caller(rawValue: inForce.caller))).", older, inForce)
+        }
         for change in changes.reversed()
         where change.position > clock.position && length(change) != allowed {
             say(
@@ -131,15 +143,6 @@ extension StoryTeller {
                     + "\(Words.time(change.time)), while this one ran: a change counts for what "
                     + "begins after it.", change)
         }
-        let before = changes.drop { $0.position > clock.position }
-        guard let inForce = before.first, let older = before.dropFirst().first,
-            length(older) > length(inForce)
-        else { return }
-        say(
-            .settings,
-            "The \(name) had been lowered from \(Words.exactDuration(length(older))) to "
-                + "\(Words.exactDuration(length(inForce))) at \(Words.time(inForce.time)), by "
-                + "\(Words.caller(Caller(rawValue: inForce.caller))).", older, inForce)
     }
 
     // MARK: - What became of the concurrency

@@ -71,12 +71,14 @@ extension StoryTeller {
         }
         losses[index].sufficient = needed
         let seconds = (needed + 999_999) / 1_000_000 * 1_000_000
-        say(
-            .remedy,
-            "A \(name) of \(Words.exactDuration(seconds)) or more would have kept it until then; "
-                + "it was \(inForce). That is \(user)'s own events decided again: others would "
-                + "have had one concurrency less meanwhile, and might have come and gone "
-                + "otherwise.", at: positions)
+        var text = "A \(name) of \(Words.exactDuration(seconds)) or more would have kept it until "
+        text += "then; it was \(inForce)."
+        if !hasToldLimits {
+            text += " That is computed from \(user)'s own events; what others would have done with "
+            text += "one concurrency less is not known."
+            hasToldLimits = true
+        }
+        say(.remedy, text, at: positions)
     }
 
     // MARK: - Refusals
@@ -128,8 +130,11 @@ extension StoryTeller {
             ].compactMap { state in
                 states.counts[state].map { "\(Words.grouped($0)) \(state.name)" }
             }
-            text = "Of \(Words.count(inService, "concurrency")) in service "
-                + "\(Words.list(parts)): none was idle"
+            text =
+                inService == 1
+                ? "The only concurrency in service was not idle: "
+                : "Of the \(Words.count(inService, "concurrency")) in service none was idle: "
+            text += Words.list(parts)
         }
         if inService > capacity, inService > 0 { text += " (the capacity set was \(capacity))" }
         text += ". With a capacity of \(Words.grouped(inService + 1)) this apply would have been "
@@ -152,7 +157,8 @@ extension StoryTeller {
             if let taken = relief.taken {
                 let who = taken.user == event.user ? user : log.user(taken.user)
                 let gap = taken.time - freed.time
-                text += ", and \(log.place(taken)) went to \(who) "
+                text += freed.kind == .projectModified ? ", and \(log.place(taken))" : ", and"
+                text += " went to \(who) "
                 text += gap == 0 ? "at once" : "\(Words.duration(gap)) after that"
             } else {
                 text += ", and nobody has taken it, as of the newest event"

@@ -32,6 +32,8 @@ struct StoryTeller {
     var spoiler: Event?
     /// The event from which the time of the lost grant ran.
     var lossClock: Event?
+    /// Whether it was said what the computed remedies do not know.
+    var hasToldLimits = false
     /// Applies refused since the last one that was told in full.
     var refusals: [Event] = []
     /// The refused apply that was told in full, for the ones after it.
@@ -129,9 +131,9 @@ struct StoryTeller {
         let downtime =
             end.outages.count == 1
             ? "The ledger was down for \(Words.duration(first.outage)) until "
-                + "\(Words.time(first.time)), which cost nobody a slot"
+                + "\(Words.time(first.time))"
             : "The ledger was down \(end.outages.count) times, \(Words.duration(end.moved)) in "
-                + "all, the last time until \(Words.time(last.time)), which cost nobody a slot"
+                + "all, the last time until \(Words.time(last.time))"
         say(
             .outage,
             "\(downtime): the end of \(what) moved from \(Words.time(clock.deadline)) to "

@@ -73,6 +73,7 @@ struct Telling {
         case .time(let time):
             explanation.position = try reader.position(atOrBefore: time, upTo: log.head)
         }
+        explanation.isNewest = explanation.position == log.head
         explanation.time = try reader.event(at: explanation.position)?.time ?? 0
     }
 
@@ -106,12 +107,12 @@ struct Telling {
             first: found ?? lowest, last: number, isCutBefore: found == nil && lowest > 1)
     }
 
-    /// The newest grant, from the one before it on if that was lost.
+    /// The newest grant, from the one before it on if that was lost, or given up for it.
     private mutating func newest(_ number: Int, _ reader: inout EventReader) throws -> Stretch {
         var stretch = try grant(upTo: number, &reader)
-        guard !stretch.isCutBefore, stretch.first > 1,
-            try lossBefore(stretch.first, &reader) != nil
-        else { return stretch }
+        guard !stretch.isCutBefore, stretch.first > 1 else { return stretch }
+        let isMove = stretch.first < number && events[stretch.first + 1]?.outcome == .moved
+        guard try isMove || lossBefore(stretch.first, &reader) != nil else { return stretch }
         let earlier = try grant(upTo: stretch.first - 1, &reader)
         if !earlier.isCutBefore { stretch.first = earlier.first }
         return stretch
@@ -175,11 +176,11 @@ struct Telling {
             return
         }
         var text = "At that moment \(user) held \(project)/\(held.concurrency), \(held.state.name)"
+        if let deadline = held.deadline { text += " until \(Words.time(deadline))" }
         if held.session != 0 {
-            text += held.state == .connected ? " with " : ", of "
+            text += held.state == .connected ? " with " : " after "
             text += "session \(held.session)"
         }
-        if let deadline = held.deadline { text += ", until \(Words.time(deadline))" }
         add(.moment, text + ".", [held.lastPosition])
     }
 
@@ -288,7 +289,7 @@ private struct UserTally {
     var text: String {
         let parts: [(Int, String, String)] = [
             (granted, "grant", "grants"), (resumed, "return in time", "returns in time"),
-            (takenOver, "takeover", "takeovers"), (freed, "given up", "given up"),
+            (takenOver, "takeover", "takeovers"), (freed, "destroyed", "destroyed"),
             (moved, "move to another project", "moves to another project"),
             (windowExpired, "window missed", "windows missed"),
             (lockExpired, "lock that ran out", "locks that ran out"),

@@ -4,7 +4,7 @@ public import ReconnectionRules
 /// Times, lengths of time and callers as people say them.
 public enum Words {
     /// A length of time to the precision that matters: microseconds below a millisecond, thousandths
-    /// below two minutes, whole seconds below an hour, minutes below a day, hours above. Signs are
+    /// below two minutes, whole seconds below an hour, minutes below two days, hours above. Signs are
     /// dropped.
     ///
     /// `250 ms`, `12.4 s`, `3 min 20 s`, `5 h 12 min`, `12 d 3 h`.
@@ -15,7 +15,7 @@ public enum Words {
         case ..<1_000: return "\(length) µs"
         case ..<120_000_000: return seconds(length)
         case ..<3_600_000_000: return pair(rounded(length, 1_000_000), 60, "min", "s")
-        case ..<86_400_000_000: return pair(rounded(length, 60_000_000), 60, "h", "min")
+        case ..<172_800_000_000: return pair(rounded(length, 60_000_000), 60, "h", "min")
         default: return pair(rounded(length, 3_600_000_000), 24, "d", "h")
         }
     }
@@ -28,7 +28,7 @@ public enum Words {
         if rest <= 120_000_000 { return fraction(rest) }
         var parts: [String] = []
         for (size, unit) in [
-            (86_400_000_000 as UInt64, "d"), (3_600_000_000, "h"), (60_000_000, "min"),
+            (3_600_000_000 as UInt64, "h"), (60_000_000, "min"),
         ] where rest >= size {
             parts.append("\(rest / size) \(unit)")
             rest %= size
@@ -61,10 +61,11 @@ public enum Words {
         }
     }
 
-    /// `1 event`, `2 events`.
+    /// `1 event`, `2 events`, `3 concurrencies`.
     public static func count(_ number: some BinaryInteger, _ what: String) -> String {
-        let last = what.hasSuffix("s") || what.hasSuffix("ch") ? "es" : "s"
-        return number == 1 ? "1 \(what)" : "\(grouped(number)) \(what)\(last)"
+        if number == 1 { return "1 \(what)" }
+        let plural = what.hasSuffix("y") ? what.dropLast() + "ies" : what + "s"
+        return "\(grouped(number)) \(plural)"
     }
 
     /// `a`, `a and b`, `a, b and c`.
