@@ -11,6 +11,8 @@ public struct Explanation: Sendable, Equatable {
         case neverSeen
         /// The user appears only after the moment asked for.
         case notYetSeen
+        /// The newest loss or refusal of the story in one sentence.
+        case answer
         /// Counts over the user's history.
         case summary
         /// What the user held at the moment asked for.

@@ -4,7 +4,7 @@ import ReconnectionRules
 
 /// An explanation as people read it, and as programs do.
 public enum ExplanationText {
-    /// A title and a paragraph for each statement, its positions in brackets, broken at `width`
+    /// A title, the answer in short if there is one, and a paragraph for each statement, its positions in brackets, broken at `width`
     /// columns.
     public static func lines(_ explanation: Explanation, width: Int = 80) -> [String] {
         var lines: [String] = []
@@ -13,6 +13,7 @@ public enum ExplanationText {
         }
         for statement in explanation.statements {
             lines += wrap(text(statement), width)
+            if statement.kind == .answer { lines.append("") }
         }
         return lines
     }

@@ -209,7 +209,7 @@ extension StoryTeller {
             say(
                 " of session \(named)",
                 isReplaced
-                    ? "session \(session) had replaced it by then"
+                    ? "\(user)'s session was \(session) by then"
                     : phase == .none
                         ? "\(user) held nothing then" : "that session had ended before",
                 isReplaced ? [named, session] : [named])

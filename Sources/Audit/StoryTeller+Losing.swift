@@ -14,6 +14,9 @@ extension StoryTeller {
                 "Lost at \(Words.time(event.time)): an operator, by \(by), repossessed "
                     + "\(log.place(event)) while it was \(phaseText(event)).", event)
             say(.remedy, "No setting would have kept it: it was an operator's act.", event)
+            answer(
+                "an operator took \(log.place(event)) from \(user) at \(Words.time(event.time))",
+                event)
             try tellFuture(of: event, &reader)
             (release, openLoss, spoiler) = (event, nil, nil)
         case .moved:
@@ -44,6 +47,9 @@ extension StoryTeller {
             "Until then \(user) held \(log.place(event)). A user holds one concurrency, and the "
                 + "latest request wins: \(cause) gave \(log.place(event)) up at "
                 + "\(Words.time(event.time)). No setting changes that.", event, applied)
+        answer(
+            "\(user) gave \(log.place(event)) up at \(Words.time(event.time)) by asking for "
+                + "another project", event, applied)
         try tellFuture(of: event, &reader)
         (release, openLoss, spoiler) = (nil, nil, nil)
     }
@@ -60,6 +66,7 @@ extension StoryTeller {
             say(
                 .givenUp, "Given up at \(time): \(log.place(event)) was destroyed by \(by), \(state).",
                 event)
+            answer("\(user)'s \(log.place(event)) was destroyed at \(time), by \(by)", event)
             try tellFuture(of: event, &reader)
             (release, openLoss, spoiler) = (event, nil, nil)
         case .nothingHeld:
@@ -96,6 +103,9 @@ extension StoryTeller {
             .lost, "Lost at \(Words.time(event.time)): \(why), and \(place) was repossessed.",
             clock, event)
         losses.append(loss)
+        answer(
+            "\(user) lost \(place) at \(Words.time(event.time)), when \(what)\(length) "
+                + "\(isWindow ? "closed" : "ran out"), and was not back by then", clock, event)
         if let clock { try tellSettings(of: clock, &reader) }
         try tellFuture(of: event, &reader)
         (release, openLoss, spoiler) = (event, losses.count - 1, nil)

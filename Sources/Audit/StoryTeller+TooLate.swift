@@ -10,7 +10,7 @@ extension StoryTeller {
         guard let release, let openLoss else { return nil }
         let what = losses[openLoss].reason == .windowExpired ? "the window" : "the lock"
         let late = event.time - release.time
-        if late == 0 { return "exactly at the end of \(what), when it is already over" }
+        if late == 0 { return "exactly at the end of \(what), when it is over already" }
         return "\(Words.duration(late)) after \(what) had \(what == "the lock" ? "run out" : "closed")"
     }
 
@@ -28,6 +28,13 @@ extension StoryTeller {
         }
         losses[index].returnPosition = event.position
         losses[index].missedBy = event.time - release.time
+        if let late = try tooLate(event, &reader) {
+            let allowed = losses[index].allowed.map { " (it was \(Words.exactDuration($0)))" } ?? ""
+            let refused = event.outcome == .noIdle ? "; and then none was idle" : ""
+            answer(
+                "\(user) lost \(log.place(release)) at \(Words.time(release.time)) and came back "
+                    + "\(late)\(allowed)\(refused)", release, event)
+        }
         try tellRemedy(index, event, &reader)
         openLoss = nil
         if event.outcome == .granted { self.release = nil }
@@ -99,6 +106,9 @@ extension StoryTeller {
         text += " and was refused: no concurrency was idle"
         if event.concurrency != 0 { text += "; it kept \(log.place(event))" }
         say(openLoss == nil ? .refused : .tooLate, text + ".", event)
+        if openLoss == nil {
+            answer("\(user) was refused at \(Words.time(event.time)): \(name) had none idle", event)
+        }
         try closeLoss(with: event, &reader)
         try tellShortage(event, &reader)
     }

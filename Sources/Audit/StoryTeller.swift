@@ -16,6 +16,8 @@ struct StoryTeller {
     let events: [Event]
     var statements: [Explanation.Statement] = []
     var losses: [Explanation.Loss] = []
+    /// The story in one sentence, if something was lost, given up or refused.
+    var answer: Explanation.Statement?
 
     /// What the user holds at this point of the story.
     var phase = ConcurrencyState.none
@@ -63,6 +65,12 @@ struct StoryTeller {
         statements.append(
             Explanation.Statement(
                 kind: kind, text: text, positions: Array(Set(positions)).sorted()))
+    }
+
+    mutating func answer(_ text: String, _ events: Event?...) {
+        answer = Explanation.Statement(
+            kind: .answer, text: "In short: \(text).",
+            positions: Array(Set(events.compactMap { $0?.position })).sorted())
     }
 
     /// The event behind one of the story; nil at its end.

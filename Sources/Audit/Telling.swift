@@ -67,14 +67,21 @@ struct Telling {
     // MARK: - Which events
 
     private mutating func findMoment(_ reader: inout EventReader) throws {
+        var limit = log.head
         switch explanation.moment {
-        case nil: explanation.position = log.head
-        case .position(let position): explanation.position = min(position, log.head)
-        case .time(let time):
-            explanation.position = try reader.position(atOrBefore: time, upTo: log.head)
+        case nil: break
+        case .position(let position): limit = min(position, limit)
+        case .time(let time): limit = try reader.position(atOrBefore: time, upTo: limit)
         }
+        // Not every number up to the head need be an event's.
+        var newest: Event?
+        try reader.forEachEvent(before: limit + 1) { event in
+            newest = event
+            return false
+        }
+        explanation.position = newest?.position ?? 0
+        explanation.time = newest?.time ?? 0
         explanation.isNewest = explanation.position == log.head
-        explanation.time = try reader.event(at: explanation.position)?.time ?? 0
     }
 
     /// The grant that contains an event, or the last one before it, up to the next grant.
@@ -152,6 +159,7 @@ struct Telling {
         if let before { teller.follow(before) }
         try teller.tell(isWhole: stretch.last == events.count, &reader)
         explanation.losses = teller.losses
+        if let answer = teller.answer { explanation.statements.insert(answer, at: 0) }
         explanation.statements += Abridgement.of(teller.statements, keeping: position)
         if stretch.isCutAfter, let cut = told.last {
             add(
