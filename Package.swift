@@ -57,7 +57,8 @@ let package = Package(
             swiftSettings: strict),
         // Traces in; history and counts out.
         .target(
-            name: "Audit", dependencies: ["Ledger", "EventLog", "JSON", "ReconnectionRules", crypto],
+            name: "Audit",
+            dependencies: ["Ledger", "EventLog", "JSON", "ReconnectionRules", crypto],
             swiftSettings: strict),
         // Reconnect storms and what they measure.
         .target(

@@ -1,36 +1,8 @@
 import LMDB
 public import ReconnectionRules
 
-/// Walks from one event on: along the log in both directions, and along one user's events by their
-/// number.
+/// Walks from one event on, along the log in both directions.
 extension EventReader {
-    /// A user's event by its number, counted from 1; nil for 0 and past `newest`, which is the
-    /// user's `count`-th.
-    ///
-    /// Throws `corrupt` at an event that is not the user's, or points forward. Cost: O(log k) reads
-    /// in a user's k events.
-    @_lifetime(self: copy self)
-    public mutating func event(
-        ofUser user: UserNumber, number: UInt32, newest: Position, count: UInt32
-    ) throws(LogError) -> Event? {
-        guard number > 0, number <= count else { return nil }
-        var (position, index) = (newest, count)
-        while index >= number {
-            guard let event = try event(at: position) else { throw missing(position) }
-            guard event.user == user, event.previousOfUser < position, event.jump < position else {
-                throw .corrupt(
-                    position, "the event is another user's, or names itself or a later one as its "
-                        + "predecessor")
-            }
-            if index == number { return event }
-            let target = JumpOrder.target(ofEvent: index)
-            let isFar = target >= number
-            position = isFar ? event.jump : event.previousOfUser
-            index = isFar ? target : index - 1
-        }
-        return nil
-    }
-
     /// Hands over the events after `position` up to `last`, oldest first, until `body` returns
     /// false. Cost: an event is one read; a batch is looked up once.
     @_lifetime(self: copy self)

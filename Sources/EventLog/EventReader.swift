@@ -83,12 +83,7 @@ public struct EventReader: ~Copyable, ~Escapable {
     ) throws(LogError) -> (event: Event, count: UInt32)? {
         var (position, index) = (newest, count)
         while position > 0 {
-            guard let event = try event(at: position) else { throw missing(position) }
-            guard event.user == user, event.previousOfUser < position, event.jump < position else {
-                throw .corrupt(
-                    position, "the event is another user's, or names itself or a later one as its "
-                        + "predecessor")
-            }
+            let event = try event(at: position, ofUser: user)
             if position <= limit { return (event, index) }
             // The jump is taken unless it may lead past the event looked for.
             let isFar = event.jump > limit
@@ -96,6 +91,40 @@ public struct EventReader: ~Copyable, ~Escapable {
             index = isFar ? JumpOrder.target(ofEvent: index) : index &- 1
         }
         return nil
+    }
+
+    /// A user's `wanted`-th event, from 1; nil if `newest`, its `count`-th, is an earlier one.
+    ///
+    /// Throws `corrupt` at an event that is not the user's, or points forward. Cost: O(log k) reads
+    /// in a user's k events.
+    @_lifetime(self: copy self)
+    package mutating func event(
+        ofUser user: UserNumber, number wanted: UInt32, newest: Position, count: UInt32
+    ) throws(LogError) -> Event? {
+        var (position, index) = (newest, count)
+        while position > 0, index >= wanted {
+            let event = try event(at: position, ofUser: user)
+            if index == wanted { return event }
+            let target = JumpOrder.target(ofEvent: index)
+            let isFar = target >= wanted
+            position = isFar ? event.jump : event.previousOfUser
+            index = isFar ? target : index - 1
+        }
+        return nil
+    }
+
+    /// The event there, which has to be the user's and to point backward.
+    @_lifetime(self: copy self)
+    package mutating func event(
+        at position: Position, ofUser user: UserNumber
+    ) throws(LogError) -> Event {
+        guard let event = try event(at: position) else { throw missing(position) }
+        guard event.user == user, event.previousOfUser < position, event.jump < position else {
+            throw .corrupt(
+                position, "the event is another user's, or names itself or a later one as its "
+                    + "predecessor")
+        }
+        return event
     }
 
     func missing(_ position: Position) -> LogError {

@@ -99,11 +99,14 @@ public struct LogSnapshot: ~Copyable {
     }
 
     /// Hands over the batches from the newest to the oldest, each hash checked, until `body`
-    /// returns false.
-    public func forEachBatchBackward(_ body: (borrowing BatchView) throws -> Bool) throws {
+    /// returns false. The first is the one that holds `position`, or the newest before it.
+    public func forEachBatchBackward(
+        from position: Position = .max, _ body: (borrowing BatchView) throws -> Bool
+    ) throws {
         do {
             var cursor = try transaction.cursor(in: batches)
-            var hasEntry = try cursor.last()
+            var hasEntry =
+                try position == .max ? cursor.last() : cursor.seek(atOrBefore: position)
             while hasEntry {
                 let key = try Self.position(of: cursor.keyUInt64)
                 let goesOn = try cursor.value.withUnsafeBytes { bytes in

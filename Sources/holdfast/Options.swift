@@ -1,4 +1,5 @@
 import ArgumentParser
+import Audit
 import Ledger
 import ReconnectionRules
 
@@ -45,19 +46,7 @@ struct Duration: ExpressibleByArgument {
     var defaultValueDescription: String { Duration.text(microseconds) }
 
     /// `90s`, `1.5s`, `2h`: the shortest of the forms above.
-    static func text(_ time: Microseconds) -> String {
-        for (size, unit) in [
-            (3_600_000_000 as Microseconds, "h"), (60_000_000, "m"), (1_000_000, "s"),
-        ] where time != 0 && time % size == 0 {
-            return "\(time / size)\(unit)"
-        }
-        if time == 0 { return "0s" }
-        if time % 1_000 == 0, time < 1_000_000 { return "\(time / 1_000)ms" }
-        var fraction = String(time.magnitude % 1_000_000)
-        fraction = String(repeating: "0", count: 6 - fraction.count) + fraction
-        while fraction.hasSuffix("0") { fraction.removeLast() }
-        return "\(time / 1_000_000).\(fraction)s"
-    }
+    static func text(_ time: Microseconds) -> String { DurationText.exact(time) }
 }
 
 /// A project's settings as options.

@@ -4,15 +4,16 @@ import ReconnectionRules
 
 /// An explanation as people read it, and as programs do.
 public enum ExplanationText {
-    /// A title, the answer in short if there is one, and a paragraph for each statement, its positions in brackets, broken at `width`
-    /// columns.
+    /// A title, the answer in short if there is one, and a paragraph for each statement, its
+    /// positions in brackets, broken at `width` columns. Characters that turn the direction of text
+    /// are shown as `�`.
     public static func lines(_ explanation: Explanation, width: Int = 80) -> [String] {
         var lines: [String] = []
         if explanation.isKnown {
-            lines = [title(explanation), ""]
+            lines = [DisplayText.fitted(title(explanation), to: .max), ""]
         }
         for statement in explanation.statements {
-            lines += wrap(text(statement), width)
+            lines += wrap(DisplayText.fitted(text(statement), to: .max), width)
             if statement.kind == .answer { lines.append("") }
         }
         return lines
@@ -38,7 +39,7 @@ public enum ExplanationText {
         var lines: [String] = []
         var line = ""
         for word in words(text) {
-            if !line.isEmpty, line.count + 1 + word.count > width {
+            if !line.isEmpty, DisplayText.width(of: line + word) >= width {
                 lines.append(line)
                 line = indent + word
             } else {
