@@ -69,8 +69,8 @@ public enum Timestamp {
         return time
     }
 
-    /// Reads an RFC 3339 time at any offset from UTC, as people type it: `2026-11-23T21:00:00+01:00`
-    /// is eight in the evening in UTC. Otherwise as `parse`.
+    /// Reads an RFC 3339 time at any offset from UTC, as people type it:
+    /// `2026-11-23T21:00:00+01:00` is eight in the evening in UTC. Otherwise as `parse`.
     public static func parseLocal(_ text: some Collection<UInt8>) -> Microseconds? {
         guard let (time, offset) = read(text) else { return nil }
         return time - offset

@@ -7,12 +7,13 @@ struct ExplainCommand: ParsableCommand {
         commandName: "explain",
         abstract: "Why a user has, had or lost a concurrency, in sentences.",
         discussion: """
-            What was held and since when, how the client vanished, until when it was waited for, by \
-            how much the return missed that, who got the concurrency next, and which setting would \
-            have been enough. The numbers in brackets are positions of events: history shows them.
+            What was held and since when, how the client vanished, until when it was \
+            waited for, by how much the return missed that, who got the concurrency next, and \
+            which setting would have been enough. The numbers in brackets are positions of \
+            events: history shows them.
 
-            Without --at: the newest grant, and the loss before it. With --at: the grant of that \
-            moment, or the last one before it, up to the next.
+            Without --at: the newest grant, and the loss before it. With --at: the grant of \
+            that moment, or the last one before it, up to the next.
 
             EXAMPLES
               holdfast explain u42 --data ./ledger

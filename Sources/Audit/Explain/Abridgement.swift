@@ -1,7 +1,7 @@
 import ReconnectionRules
 
-/// Shortens a story that goes on and on: a long run of routine is told by its beginning, its end and
-/// what lies around the moment asked for.
+/// Shortens a story that goes on and on: a long run of routine is told by its beginning, its end
+/// and what lies around the moment asked for.
 enum Abridgement {
     private static let headCount = 3
     private static let tailCount = 6

@@ -2,15 +2,15 @@ import EventLog
 public import Ledger
 import ReconnectionRules
 
-/// Answers why a user has, had or lost a concurrency: the story of a grant in sentences, each backed
-/// by the positions of events.
+/// Answers why a user has, had or lost a concurrency: the story of a grant in sentences, each
+/// backed by the positions of events.
 ///
-/// It reads the log alone, so it works beside a running server, and tells what the log held when the
-/// reader was opened. Nothing is guessed: what would have made a difference is computed from the
-/// user's own events, and says so.
+/// It reads the log alone, so it works beside a running server, and tells what the log held when
+/// the reader was opened. Nothing is guessed: what would have made a difference is computed from
+/// the user's own events, and says so.
 public struct Explainer {
-    /// How much is read at most, so that a user with thousands of events costs no more than one with
-    /// a few, in a log of any length.
+    /// How much is read at most, so that a user with thousands of events costs no more than one
+    /// with a few, in a log of any length.
     public struct Limits: Sendable, Equatable {
         /// Events of the user, in each direction from the moment.
         public var userEventCount = 256
@@ -41,9 +41,9 @@ public struct Explainer {
     /// it, how that ended, and what followed up to the next grant. Without a moment, the newest
     /// grant, the loss before it if there was one, and what holds now, after a summary.
     ///
-    /// A user the ledger never saw, or not by that moment, is an explanation too. Throws `log` where
-    /// the log is damaged. Cost: as `limits` bound it, and a read for each outage and each change of
-    /// the project's settings since.
+    /// A user the ledger never saw, or not by that moment, is an explanation too. Throws `log`
+    /// where the log is damaged. Cost: as `limits` bound it, and a read for each outage and each
+    /// change of the project's settings since.
     public func explain(
         _ user: String, at moment: Moment? = nil
     ) throws(LedgerError) -> Explanation {

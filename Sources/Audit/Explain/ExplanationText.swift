@@ -21,9 +21,9 @@ public enum ExplanationText {
 
     /// Of whom and when. A time past the newest event is as good as that event's.
     private static func title(_ explanation: Explanation) -> String {
-        let asked: Microseconds? =
-            if case .time(let time) = explanation.moment, !explanation.isNewest { time } else { nil }
-        return "\(explanation.user) as of \(Words.time(asked ?? explanation.time)), position "
+        var time = explanation.time
+        if case .time(let asked) = explanation.moment, !explanation.isNewest { time = asked }
+        return "\(explanation.user) as of \(Words.time(time)), position "
             + "\(explanation.position)"
     }
 
@@ -71,8 +71,8 @@ public enum ExplanationText {
         return words
     }
 
-    /// One object: `user`, `isKnown`, `at` (what was asked for, null for now), `position` and `time`
-    /// of the newest event covered, `statements` (each `kind`, `text`, `positions`), and `losses`
+    /// One object: `user`, `isKnown`, `at` (what was asked for, null for now), `position` and
+    /// `time` of the newest event covered, `statements` (each `kind`, `text`, `positions`), and `losses`
     /// to deadlines (each `position`, `time`, `reason`, `since`, `allowedSeconds`, `outageSeconds`,
     /// `returnPosition`, `missedBySeconds`, `sufficientSeconds`; null where there is none).
     public static func json(_ explanation: Explanation) -> String {

@@ -25,7 +25,8 @@ extension StoryTeller {
         default:
             say(
                 .stale,
-                "An operator's repossession at \(Words.time(event.time)) found nothing held.", event)
+                "An operator's repossession at \(Words.time(event.time)) found nothing held.",
+                event)
             if openLoss != nil, spoiler == nil { spoiler = event }
         }
     }
@@ -64,8 +65,8 @@ extension StoryTeller {
                 ? "which named its session \(event.inputSession)"
                 : "which named no session, while it was \(phaseText(event))"
             say(
-                .givenUp, "Given up at \(time): \(log.place(event)) was destroyed by \(by), \(state).",
-                event)
+                .givenUp,
+                "Given up at \(time): \(log.place(event)) was destroyed by \(by), \(state).", event)
             answer("\(user)'s \(log.place(event)) was destroyed at \(time), by \(by)", event)
             try tellFuture(of: event, &reader)
             (release, openLoss, spoiler) = (event, nil, nil)

@@ -8,10 +8,11 @@ extension StoryTeller {
     /// that it comes back for.
     func tooLate(_ event: Event, _ reader: inout EventReader) throws -> String? {
         guard let release, let openLoss else { return nil }
-        let what = losses[openLoss].reason == .windowExpired ? "the window" : "the lock"
+        let isWindow = losses[openLoss].reason == .windowExpired
+        let what = isWindow ? "the window" : "the lock"
         let late = event.time - release.time
         if late == 0 { return "exactly at the end of \(what), when it is over already" }
-        return "\(Words.duration(late)) after \(what) had \(what == "the lock" ? "run out" : "closed")"
+        return "\(Words.duration(late)) after \(what) had " + (isWindow ? "closed" : "run out")
     }
 
     /// The user's first attempt after a loss settles by how much it was missed, and what would have

@@ -215,8 +215,8 @@ struct Telling {
         let left = events.count - stretch.last
         add(
             .later,
-            "\(Words.count(left, "event")) of \(user) follow\(left == 1 ? "s" : "") after that, from "
-                + "\(Words.time(next.time)) on; --at \(next.position) goes on from there.",
+            "\(Words.count(left, "event")) of \(user) follow\(left == 1 ? "s" : "") after that, "
+                + "from \(Words.time(next.time)) on; --at \(next.position) goes on from there.",
             [next.position])
     }
 

@@ -3,9 +3,9 @@ public import ReconnectionRules
 
 /// Times, lengths of time and callers as people say them.
 public enum Words {
-    /// A length of time to the precision that matters: microseconds below a millisecond, thousandths
-    /// below two minutes, whole seconds below an hour, minutes below two days, hours above. Signs are
-    /// dropped.
+    /// A length of time to the precision that matters: microseconds below a millisecond,
+    /// thousandths below two minutes, whole seconds below an hour, minutes below two days, hours
+    /// above. Signs are dropped.
     ///
     /// `250 ms`, `12.4 s`, `3 min 20 s`, `5 h 12 min`, `12 d 3 h`.
     public static func duration(_ length: Microseconds) -> String {
