@@ -17,6 +17,7 @@ let package = Package(
     name: "holdfast",
     platforms: [.macOS(.v26)],
     products: [
+        .library(name: "Audit", targets: ["Audit"]),
         .library(name: "Ledger", targets: ["Ledger"]),
         .library(name: "EventLog", targets: ["EventLog"]),
         .library(name: "ReconnectionRules", targets: ["ReconnectionRules"]),
@@ -149,7 +150,7 @@ let package = Package(
                 "Audit", "EventLog", "JSON", "LMDB", "Ledger", "LedgerModel", "LogForge", "Proofs",
                 "ReconnectionRules", crypto,
             ],
-            swiftSettings: strict),
+            exclude: ["Approved"], swiftSettings: strict),
         .testTarget(
             name: "ReconnectionRulesTests", dependencies: ["LedgerModel", "ReconnectionRules"],
             swiftSettings: strict),

@@ -9,7 +9,7 @@ import Testing
         ["export"], ["backup"], ["restore"],
         ["history"], ["state"], ["stats"], ["tail"], ["verify"], ["rebuild"], ["storm"],
         ["head"], ["prove"], ["check-proof"],
-        ["whatif"], ["generate"],
+        ["explain"], ["whatif"], ["generate"],
         ["version"],
     ]
 

@@ -29,6 +29,11 @@ import Testing
             let slot = try await scratch.done(
                 "history", "--project", "cap-demo", "--concurrency", "1", "--json")
             #expect(!slot.isEmpty)
+            let explained = try await scratch.done("explain", "u1")
+            #expect(explained.last?.hasSuffix("connected with session 6. [6]") == true)
+            let explanation = try object(
+                try await scratch.done("explain", "u1", "--at", "5", "--json").only)
+            #expect(explanation["position"] as? Int == 5)
             let statistics = try object(try await scratch.done("stats", "--json").only)
             #expect(statistics["grantedNew"] as? Int == 1)
             #expect(try await scratch.done("tail", "-n", "2").count == 2)

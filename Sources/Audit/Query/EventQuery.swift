@@ -161,10 +161,10 @@ struct EventPlan {
             switch test {
             case .userNumber(let number) where number != 0:
                 return Int(number) < reader.state.users.count ? .user(number) : .nowhere
-            case .placeNumber(let project, let number):
+            case .placeNumber(let project, let number) where number != 0:
                 let projects = reader.state.projects
                 let isThere =
-                    project != 0 && Int(project) < projects.count && number != 0
+                    project != 0 && Int(project) < projects.count
                     && Int(number) < projects[Int(project)].concurrencies.count
                 place = isThere ? .concurrency(project, number) : .nowhere
             default: break

@@ -229,7 +229,7 @@ enum ReplayLayout {
         let leadColumns = 1 + digits + 1 + date.utf8.count + 1
         let whatColumn = leadColumns + userColumns + 1
         let what = DisplayText.padded(
-            EventSentence.short(named), to: size.listColumns + 1 - whatColumn)
+            EventSentence.short(named, withProject: isWide), to: size.listColumns - whatColumn)
         return [
             ReplaySegment(column: 0, text: lead, style: plain),
             ReplaySegment(

@@ -62,10 +62,12 @@ public enum EventSentence {
         }
     }
 
-    /// What happened in two words and a place, the user left out: for narrow columns.
-    public static func short(_ named: NamedEvent) -> String {
+    /// What happened in two words and a place, the user left out: for narrow columns. Without its
+    /// project a place is `/7`.
+    public static func short(_ named: NamedEvent, withProject: Bool = true) -> String {
         let event = named.event
-        let place = event.concurrency == 0 ? "" : " \(named.project)/\(event.concurrency)"
+        let project = withProject ? named.project : ""
+        let place = event.concurrency == 0 ? "" : " \(project)/\(event.concurrency)"
         let outcome = event.outcome.name
         return switch event.kind {
         case .opened: "opened, down \(DurationText.readable(event.outage))"
