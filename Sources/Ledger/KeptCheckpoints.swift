@@ -50,6 +50,11 @@ public struct KeptCheckpointFault: Error, Sendable, Equatable, CustomStringConve
     public var path: String
     public var reason: Reason
 
+    package init(path: String, reason: Reason) {
+        self.path = path
+        self.reason = reason
+    }
+
     public var description: String {
         let what =
             switch reason {
@@ -101,26 +106,9 @@ package struct KeptCheckpoints: Sendable {
     }
 
     /// Bytes of all files together, in use or not.
-    package var byteCount: UInt64 {
-        entries().reduce(0) { sum, name in
-            var status = stat()
-            guard stat(path + "/" + name, &status) == 0 else { return sum }
-            return sum + UInt64(max(0, status.st_size))
-        }
-    }
+    package var byteCount: UInt64 { DataDirectory.byteCount(ofFilesIn: path) }
 
-    private func entries() -> [String] {
-        guard let stream = opendir(path) else { return [] }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names
-    }
+    private func entries() -> [String] { DataDirectory.names(in: path) }
 
     // MARK: - Reading
 
@@ -225,5 +213,32 @@ package struct KeptCheckpoints: Sendable {
             else { continue }
             _ = unlink(path + "/" + name)
         }
+    }
+}
+
+extension DataDirectory {
+    /// Bytes of the views' files.
+    package var viewsByteCount: UInt64 { Self.byteCount(ofFilesIn: views) }
+
+    fileprivate static func byteCount(ofFilesIn path: String) -> UInt64 {
+        names(in: path).reduce(0) { sum, name in
+            var status = stat()
+            guard stat(path + "/" + name, &status) == 0 else { return sum }
+            return sum + UInt64(max(0, status.st_size))
+        }
+    }
+
+    /// Names of what is in a directory; none if it cannot be read.
+    fileprivate static func names(in path: String) -> [String] {
+        guard let stream = opendir(path) else { return [] }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
     }
 }

@@ -78,6 +78,23 @@ public final class PastStates {
         return current
     }
 
+    /// Position of the newest event that a moment covers, 0 before the first. Cost: for a time a
+    /// logarithm of point reads.
+    public func position(of moment: Moment) throws(LedgerError) -> Position {
+        switch moment {
+        case .position(let position): return min(position, head)
+        case .time(let time):
+            do {
+                return try log.read { snapshot in
+                    var reader = try snapshot.reader()
+                    return try reader.position(atOrBefore: time, upTo: head)
+                }
+            } catch let error as LogError { throw LedgerError(error) } catch {
+                throw LedgerError(.directory, "\(error)")
+            }
+        }
+    }
+
     /// The nearest state in memory, no longer held here unless it is one of the steps.
     private func take(atOrBefore position: Position) -> State {
         steps.removeAll { $0.position > position }

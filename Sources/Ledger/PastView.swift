@@ -103,7 +103,7 @@ extension LedgerReader {
     public func view(
         at moment: Moment, in states: PastStates, progress: ((Position, Position) -> Void)? = nil
     ) throws(LedgerError) -> PastView {
-        let position = try event(at: moment).position
+        let position = try states.position(of: moment)
         return PastView(
             try states.state(at: position, progress: progress), view.users, view.projects)
     }
@@ -130,6 +130,45 @@ extension LedgerReader {
     ) throws(LedgerError) -> UserView? {
         guard let trail = UserTrail(number, state) else { return nil }
         return try user(trail, view.users.name(of: number), at: moment)
+    }
+
+    /// A user's newest event, as of a view of it, that fits and lies behind a position; nil if there
+    /// is none. Cost: one point read for each of the user's events down to it.
+    public func newestEvent(
+        of user: UserView, after start: Position, where fits: (Event) -> Bool
+    ) throws(LedgerError) -> NamedEvent? {
+        do {
+            return try log.read { snapshot in
+                var reader = try snapshot.reader()
+                var position = user.lastPosition
+                while position > start, let event = try reader.event(at: position) {
+                    guard event.user == user.number, event.previousOfUser < position else {
+                        throw LogError(
+                            .corrupt(position: position),
+                            "the log is damaged at position \(position): the event is not the one "
+                                + "that the user's next names; run holdfast verify")
+                    }
+                    if fits(event) { return named(event) }
+                    position = event.previousOfUser
+                }
+                return nil
+            }
+        } catch let error as LogError { throw LedgerError(error) } catch {
+            throw LedgerError(.directory, "\(error)")
+        }
+    }
+
+    /// How many events there are behind one position, up to another. Positions order events, they
+    /// need not count them: whoever wants a number asks here.
+    public func eventCount(after first: Position, through last: Position) -> UInt64 {
+        last - min(first, last)
+    }
+
+    /// Ledger time of the first event, nil in an empty ledger.
+    package func firstTime() throws(LedgerError) -> Microseconds? {
+        do throws(LogError) { return try log.event(at: 1)?.time } catch {
+            throw LedgerError(error)
+        }
     }
 
     /// The kept checkpoints of the directory.

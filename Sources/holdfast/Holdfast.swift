@@ -23,7 +23,7 @@ struct Holdfast: AsyncParsableCommand {
               holdfast serve --data ./ledger --listen 127.0.0.1:8080
               holdfast history u1 --data ./ledger
 
-            Reading commands (history, state, stats, verify, tail) work on the data directory of \
+            Reading commands (history, state, diff, stats, verify, tail) work on the data directory of \
             a running server. Completions: holdfast --generate-completion-script bash|zsh|fish.
             """,
         version: HoldfastVersion.text,
@@ -31,8 +31,8 @@ struct Holdfast: AsyncParsableCommand {
             Serve.self, ProjectCommand.self, CredentialCommand.self,
             ApplyCommand.self, SessionCommand.self, DisconnectCommand.self, DestroyCommand.self,
             RepossessCommand.self,
-            ImportCommand.self, HistoryCommand.self, StateCommand.self, StatsCommand.self,
-            TailCommand.self, VerifyCommand.self, RebuildCommand.self, StormCommand.self,
+            ImportCommand.self, HistoryCommand.self, StateCommand.self, DiffCommand.self,
+            StatsCommand.self, TailCommand.self, VerifyCommand.self, RebuildCommand.self, StormCommand.self,
             VersionCommand.self,
         ])
 
