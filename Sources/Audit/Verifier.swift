@@ -23,6 +23,10 @@ public struct VerifyReport: Sendable, Equatable {
     /// Whether it contains the newest head it published itself; nil if it never published one.
     public var hasOwnHead: Bool?
     public var times: VerifyTimes
+    /// Kept checkpoints that are sound, and what is wrong with the others. They are derived: the
+    /// log is none the worse for it.
+    public var keptCheckpointCount = 0
+    public var checkpointFaults: [KeptCheckpointFault] = []
 
     /// Whether every recorded action was decided again.
     public var hasRules: Bool { times.rules != nil }
@@ -148,7 +152,8 @@ public enum Verifier {
             own, ownKey: try? LedgerHeads.signer(of: directory, log)?.key)
         let goal = try log.uncheckedEnd().position
         let goalCount = try log.read { try $0.eventCount(through: goal) }
-        let rules = plan.hasRules ? RulesFold() : nil
+        let checkpoints = KeptCheckpointCheck(directory, log, through: goal)
+        let rules = plan.hasRules ? RulesFold(checkpoints) : nil
         let keys = try? LedgerKeys.reading(directory, log)
         let trail = TrailFold(keys: keys)
         var folds: [any BatchFold] = [trail] + (rules.map { [$0] } ?? [])
@@ -172,6 +177,9 @@ public enum Verifier {
         report.userCount = trail.nameCount
         report.unopenedNameCount = trail.unopenedNameCount
         report.forgottenCount = trail.forgottenCount
+        let found = checkpoints.report(comparingStates: plan.hasRules)
+        report.keptCheckpointCount = found.soundCount
+        report.checkpointFaults = found.faults
         return report
     }
 

@@ -11,6 +11,7 @@ package import ReconnectionRules
 /// ```
 /// DIR/log/data.mdb         the events: the truth
 /// DIR/views/data.mdb       checkpoints of the current view: may be deleted at any time
+/// DIR/checkpoints/         states at spaced positions of the past: may be deleted at any time
 /// DIR/sign-of-life         the last durable sign of life, for the length of an outage
 /// DIR/owner.lock           held by the process that writes
 /// DIR/personal.keys        opens what the log holds of persons: see docs/log-format.md
@@ -27,6 +28,7 @@ public struct DataDirectory: Sendable {
 
     public var log: String { path + "/log" }
     public var views: String { path + "/views" }
+    public var checkpoints: String { path + "/checkpoints" }
     public var signOfLife: String { path + "/sign-of-life" }
     public var ownerLock: String { path + "/owner.lock" }
     public var personalKeys: String { path + "/personal.keys" }
@@ -37,8 +39,8 @@ public struct DataDirectory: Sendable {
     public var tree: String { path + "/tree" }
 
     private static let names: Set<String> = [
-        "log", "views", "sign-of-life", "owner.lock", "credentials.json", "credentials.json.new",
-        "server-session.key", "server-session.key.new", "personal.keys", "personal.keys.new",
+        "log", "views", "checkpoints", "sign-of-life", "owner.lock", "credentials.json",
+        "credentials.json.new", "server-session.key", "server-session.key.new", "personal.keys", "personal.keys.new",
         "personal.keys.old", "head.key", "head.key.new", "head.note", "head.note.new", "tree",
         "unfinished",
     ]

@@ -51,7 +51,8 @@ package final class WritableLedger {
                 Checkpointer(
                     store: $0, keys: keys, eventCountBetween: options.checkpointEventCount,
                     saved: recovery)
-            })
+            },
+            keeper: CheckpointKeeper(KeptCheckpoints(directory, log), options.keptCheckpoints))
     }
 
     /// The views environment; deleted and made anew if it cannot be opened, or is of an older

@@ -40,6 +40,7 @@ struct Serve: AsyncParsableCommand {
             "What to record of clients' addresses: the network (/24, /48), or all of it.",
             valueName: "none|truncated|full"))
     var clientAddresses = ClientAddressOption.none
+    @OptionGroup var checkpoints: CheckpointSpacingOption
     @Option(
         name: .long,
         help: ArgumentHelp("The least severe messages to log.", valueName: "LEVEL"))
@@ -61,6 +62,7 @@ struct Serve: AsyncParsableCommand {
         var options = Ledger.Options()
         options.compensatesOutages = !withoutCompensation
         options.clientAddresses = clientAddresses.recording
+        options.keptCheckpoints = checkpoints.spacing
         options.ownerNote = note(listen.host, listen.port)
         let ledger = try Ledger(opening: data.path, options: options)
         do {

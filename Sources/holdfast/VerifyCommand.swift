@@ -60,6 +60,7 @@ struct VerifyCommand: ParsableCommand {
             ) { progress.show($0, of: $1) }
             progress.end()
             show(report)
+            for fault in report.checkpointFaults { Terminal.error("warning: \(fault)") }
         } catch let error as LogError {
             progress.end()
             guard case .corrupt(let position) = error.code else { throw error }
@@ -109,6 +110,8 @@ struct VerifyCommand: ParsableCommand {
                 } else {
                     object.null("hasOwnHead")
                 }
+                object.unsigned("checkpoints", UInt64(report.keptCheckpointCount))
+                object.strings("checkpointFaults", report.checkpointFaults.map(\.description))
                 object.json("seconds", Seconds.json(times.wall))
                 object.unsigned("eventsPerSecond", UInt64(perSecond))
                 object.json("pageSeconds", Seconds.json(times.pages))

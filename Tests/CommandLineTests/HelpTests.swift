@@ -9,7 +9,7 @@ import Testing
         ["export"], ["backup"], ["restore"],
         ["history"], ["state"], ["stats"], ["tail"], ["verify"], ["rebuild"], ["storm"],
         ["head"], ["prove"], ["check-proof"],
-        ["explain"], ["whatif"], ["generate"],
+        ["explain"], ["diff"], ["whatif"], ["generate"],
         ["version"],
     ]
 
