@@ -223,8 +223,6 @@ public final class EventLog: Sendable {
     /// Bytes of the log file in use.
     public var byteCount: Int { (environment.lastPageNumber + 1) * environment.pageSizeBytes }
 
-    package var pageByteCount: Int { environment.pageSizeBytes }
-
     // MARK: - Private
 
     private func rethrowing<Result>(_ body: () throws -> Result) throws(LogError) -> Result {

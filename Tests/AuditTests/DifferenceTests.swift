@@ -36,11 +36,15 @@ import Testing
             if round % 2 == 0 { try keepCheckpoints(story.directory, every: 20) }
             let reader = try LedgerReader(opening: story.directory.path)
             var generator = SeededGenerator(seed: seed &+ round)
+            let openings = story.events.filter { $0.kind == .opened && $0.outage > 0 }
             for _ in 0 ..< 40 {
-                let one = generator.below(story.events.count + 1)
-                let other = generator.below(4) == 0
-                    ? min(one + generator.below(4), story.events.count)
-                    : generator.below(story.events.count + 1)
+                var one = generator.below(story.events.count + 1)
+                var other = generator.below(story.events.count + 1)
+                if generator.below(4) == 0, !openings.isEmpty {
+                    // Nothing but an outage between.
+                    other = Int(openings[generator.below(openings.count)].position)
+                    one = other - 1
+                }
                 let (from, to) = (Position(min(one, other)), Position(max(one, other)))
                 var truth = FoldFromZero(story.events)
                 truth.advance(to: from)
