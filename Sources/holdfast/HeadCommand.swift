@@ -38,9 +38,7 @@ struct HeadCommand: ParsableCommand {
             return try showPublished(reason)
         }
         if publicKey { return show(signer.key) }
-        let progress = Progress("tree", unit: "events")
-        let tree = try LogTree(of: data.directory) { progress.show($0, of: $1) }
-        progress.end()
+        let tree = try HeadsFile.tree(of: data.directory)
         show(try LedgerHeads.sign(tree, by: signer))
     }
 

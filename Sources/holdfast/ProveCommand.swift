@@ -39,9 +39,7 @@ struct ProveCommand: ParsableCommand {
 
     func run() throws {
         let kept = try from.map { try HeadsFile.read($0) } ?? []
-        let progress = Progress("tree", unit: "events")
-        let tree = try LogTree(of: data.directory) { progress.show($0, of: $1) }
-        progress.end()
+        let tree = try HeadsFile.tree(of: data.directory)
         guard let signer = try LedgerHeads.signer(of: tree) else {
             throw LedgerError(
                 .directory, "there is no \(data.directory.headKey) to sign with; holdfast serve "
@@ -61,8 +59,18 @@ struct ProveCommand: ParsableCommand {
     }
 }
 
-/// Files that others hand in.
+/// What the commands about heads read.
 enum HeadsFile {
+    /// The tree of a ledger, with progress once its log is open.
+    static func tree(of directory: DataDirectory) throws -> LogTree {
+        var progress: Progress?
+        defer { progress?.end() }
+        return try LogTree(of: directory) { position, goal in
+            if progress == nil { progress = Progress("tree", unit: "events") }
+            progress?.show(position, of: goal)
+        }
+    }
+
     /// A file of heads. Throws one line that names it.
     static func read(_ path: String) throws -> [KeptHead] {
         let bytes = try InputFile.read(path, byteCountMax: 1 << 30)
