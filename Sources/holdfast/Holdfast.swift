@@ -24,7 +24,8 @@ struct Holdfast: AsyncParsableCommand {
               holdfast history u1 --data ./ledger
 
             Reading commands (history, explain, replay, state, stats, verify, tail) work on \
-            the data directory of a running server. Completions: holdfast --generate-completion-script bash|zsh|fish.
+            the data directory of a running server. Completions: holdfast \
+            --generate-completion-script bash|zsh|fish.
             """,
         version: HoldfastVersion.text,
         subcommands: [
