@@ -52,26 +52,3 @@ enum OutputFile {
         CheckFailed(message: "\(what): \(String(cString: strerror(errno)))")
     }
 }
-
-/// Small files that people write for commands.
-enum InputFile {
-    static func read(_ path: String, byteCountMax: Int) throws -> [UInt8] {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw OutputFile.failure("cannot open \(path)") }
-        defer { _ = close(descriptor) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 1 << 16)
-        while bytes.count <= byteCountMax {
-            #if canImport(Glibc)
-                let count = Glibc.read(descriptor, &chunk, chunk.count)
-            #else
-                let count = Darwin.read(descriptor, &chunk, chunk.count)
-            #endif
-            if count == 0 { return bytes }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw OutputFile.failure("cannot read \(path)") }
-            bytes += chunk[..<count]
-        }
-        throw CheckFailed(message: "\(path) is longer than \(byteCountMax) bytes")
-    }
-}

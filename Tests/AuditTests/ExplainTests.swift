@@ -83,7 +83,8 @@ import Testing
         let line = ExplanationText.json(try Explainer(reader).explain("ann", at: .position(7)))
         let start =
             #"{"user":"ann","isKnown":true,"at":7,"position":7,"#
-            + #""time":"2026-03-01T09:14:00.000000Z","statements":[{"kind":"answer","text":"In short: ann lost cap/1 at "#
+            + #""time":"2026-03-01T09:14:00.000000Z","statements":[{"kind":"answer","#
+            + #""text":"In short: ann lost cap/1 at "#
             + #"2026-03-01T09:14:00Z and came back 1.5 s after the window had closed (it was "#
             + #"90 s).","positions":[7,8]},{"kind":"moment","text":"At that moment ann held "#
             + #"nothing.","positions":[7]},"#

@@ -72,9 +72,10 @@ public enum ExplanationText {
     }
 
     /// One object: `user`, `isKnown`, `at` (what was asked for, null for now), `position` and
-    /// `time` of the newest event covered, `statements` (each `kind`, `text`, `positions`), and `losses`
-    /// to deadlines (each `position`, `time`, `reason`, `since`, `allowedSeconds`, `outageSeconds`,
-    /// `returnPosition`, `missedBySeconds`, `sufficientSeconds`; null where there is none).
+    /// `time` of the newest event covered, `statements` (each `kind`, `text`, `positions`), and
+    /// `losses` to deadlines (each `position`, `time`, `reason`, `since`, `allowedSeconds`,
+    /// `outageSeconds`, `returnPosition`, `missedBySeconds`, `sufficientSeconds`; null where there
+    /// is none).
     public static func json(_ explanation: Explanation) -> String {
         let bytes = JSONObjectWriter.bytes(reservingCapacity: 4_096) { object in
             object.string("user", explanation.user)
