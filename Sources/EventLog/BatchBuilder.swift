@@ -44,13 +44,15 @@ public final class BatchBuilder {
         var firstTime: Microseconds = 0
         var lastTime: Microseconds = 0
         var previousPosition: Position
+        /// Right behind that, unless the first event begins an epoch.
+        var firstPosition: Position
         var eventCount = 0
 
         mutating func append(_ event: Event) {
+            if eventCount == 0 { begin(with: event) }
             precondition(
-                event.position == previousPosition + Position(eventCount) + 1,
+                event.position == firstPosition + Position(eventCount),
                 "events are appended in order")
-            if eventCount == 0 { firstTime = event.time }
             precondition(
                 eventCount == 0 || event.time >= lastTime, "ledger time does not run backward")
             lastTime = event.time
@@ -60,6 +62,16 @@ public final class BatchBuilder {
             }
             EventCodec.encode(event, at: buffer + offset)
             eventCount += 1
+        }
+
+        private mutating func begin(with event: Event) {
+            firstTime = event.time
+            firstPosition = previousPosition + 1
+            guard let end = event.previousEpochEnd else { return }
+            precondition(
+                end == previousPosition && event.position > end,
+                "an epoch begins behind the one before")
+            firstPosition = event.position
         }
 
         @inline(never)
@@ -94,7 +106,7 @@ public final class BatchBuilder {
         let capacity = 1 << 16
         gathered = Gathered(
             buffer: .allocate(byteCount: capacity, alignment: 64), capacity: capacity,
-            previousPosition: position)
+            previousPosition: position, firstPosition: position + 1)
     }
 
     deinit { gathered.buffer.deallocate() }
@@ -110,8 +122,11 @@ public final class BatchBuilder {
     /// Events that still fit before the batch is full.
     public var roomForEvents: Int { max(0, LogFormat.batchEventCountMax - eventCount) }
 
-    /// Position of the first event.
-    public var firstPosition: Position { gathered.previousPosition + 1 }
+    /// Position of the event before the first.
+    public var previousPosition: Position { gathered.previousPosition }
+
+    /// Position of the first event; of an epoch's first batch, once that event is gathered.
+    public var firstPosition: Position { gathered.firstPosition }
 
     /// Position the next event must have.
     public var nextPosition: Position { firstPosition + Position(eventCount) }
@@ -119,6 +134,7 @@ public final class BatchBuilder {
     /// Drops what was gathered and starts anew behind a position.
     public func begin(after position: Position) {
         gathered.previousPosition = position
+        gathered.firstPosition = position + 1
         gathered.eventCount = 0
         sealedByteCount = 0
         texts.removeAll(keepingCapacity: true)

@@ -24,9 +24,9 @@ extension BatchView {
     /// `previous` is nil for the first batch of a log. Throws at the lowest position at fault. One
     /// pass of SHA-256 and one of multiplications.
     func check(after previous: BatchLink?) throws(LogError) {
-        let expected = (previous?.lastPosition ?? 0) + 1
-        guard firstPosition == expected else {
-            throw .corrupt(expected, "the batch that begins there is missing")
+        let last = previous?.lastPosition ?? 0
+        guard follows(last) else {
+            throw .corrupt(last + 1, "the batch that begins there is missing")
         }
         try verifyHash()
         guard previousHash == previous?.hash ?? .zero else {
@@ -35,9 +35,9 @@ extension BatchView {
         guard formatVersion >= previous?.formatVersion ?? 0 else {
             throw .corrupt(firstPosition, "the batch has an older form than the one before it")
         }
-        let last = try checkRecords(after: previous?.lastTime ?? .min)
+        let lastTime = try checkRecords(after: previous?.lastTime ?? .min)
         let first: Microseconds = EventCodec.load(firstRecord, at: EventCodec.timeOffset)
-        guard times == first ... last else {
+        guard times == first ... lastTime else {
             throw LogError(
                 .corrupt(position: firstPosition),
                 "position \(firstPosition): the batch's header says other times than its events")

@@ -18,7 +18,7 @@ public struct BatchView: ~Copyable {
 
     /// Checks that the bytes have the form of a batch that begins at `key`. Cost: O(1); the content
     /// is checked by `verifyHash` or event by event.
-    init(_ bytes: UnsafeRawBufferPointer, key: Position) throws(LogError) {
+    package init(_ bytes: UnsafeRawBufferPointer, key: Position) throws(LogError) {
         func load<Value: FixedWidthInteger & BitwiseCopyable>(
             _ offset: Int, as type: Value.Type
         ) -> Value {
@@ -58,6 +58,16 @@ public struct BatchView: ~Copyable {
         self.eventCount = eventCount
         self.textByteCount = textByteCount
         self.originByteCount = originByteCount
+    }
+
+    /// Whether it may follow an event at `last` as far as positions tell: right behind it, or
+    /// beginning an epoch behind it. Cost: O(1); the check word of the event is not looked at.
+    public func follows(_ last: Position) -> Bool {
+        if firstPosition == last + 1 { return true }
+        let kind: UInt8 = EventCodec.load(firstRecord, at: 0)
+        let end: Position = EventCodec.load(firstRecord, at: EventCodec.previousOfUserOffset)
+        return kind == Event.Kind.epochBegun.rawValue && end == last && last > 0
+            && firstPosition > last
     }
 
     /// Ledger times of the first and the last event.

@@ -74,6 +74,17 @@ public struct ClientAddress: Sendable, Equatable, CustomStringConvertible {
         return prefixBitCount == (isIPv6 ? 128 : 32) ? address : "\(address)/\(prefixBitCount)"
     }
 
+    /// Reads what `description` writes; nil for any other text.
+    public init?(recorded text: String) {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard let first = parts.first, parts.count <= 2, let address = Self(String(first)) else {
+            return nil
+        }
+        let whole = parts.count == 1 ? address : address.recorded(.truncated)
+        guard let whole, whole.description == text else { return nil }
+        self = whole
+    }
+
     // MARK: - As it is sealed: kind, bits of the prefix, 16 bytes
 
     func store(at buffer: UnsafeMutableRawBufferPointer) {

@@ -108,7 +108,7 @@ public final class EventLog: Sendable {
         let batch = try BatchView(bytes, key: first)
         var transaction = try WriteTransaction(environment)
         let (last, hash) = try end(in: transaction)
-        guard first == last + 1, batch.previousHash == hash else {
+        guard batch.follows(last), batch.previousHash == hash else {
             throw LogError(
                 .outOfOrder,
                 "a batch for position \(first) does not continue the log, which ends at "

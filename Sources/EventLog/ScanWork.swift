@@ -164,11 +164,15 @@ final class ScanWork: @unchecked Sendable {
     /// The last position of a segment that all folds have, if this task was the last to reach it.
     private func reached(by task: Task) -> Position? {
         switch task {
-        case .check(let segment): return folds.isEmpty ? segments[segment].end - 1 : nil
+        case .check(let segment): return folds.isEmpty ? countedEnd(segment) : nil
         case .fold(_, let segment):
             guard fault == nil, nextFold.allSatisfy({ $0 > segment }) else { return nil }
-            return segments[segment].end - 1
+            return countedEnd(segment)
         }
+    }
+
+    private func countedEnd(_ segment: Int) -> Position {
+        segments[segment].end - 1 - segments[segment].skippedCount
     }
 
     /// Anything but damage at a position ends the scan at once.

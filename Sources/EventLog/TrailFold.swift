@@ -49,6 +49,8 @@ private struct TrailTables: ~Copyable {
     /// Roots of jump trees, oldest first; a block for each user that has any, moved as it grows.
     private var roots = FlatTable<Position>(first: 0)
     private var lastOfLedger: Position = 0
+    /// The last event of the batch before.
+    private var lastPosition: Position = 0
     private var userNames = NameSet()
     private var projectNames = NameSet()
     private let opener: TextOpener
@@ -85,6 +87,7 @@ private struct TrailTables: ~Copyable {
             try follow(record, position)
             record += LogFormat.recordByteCount
         }
+        lastPosition = batch.lastPosition
     }
 
     /// Loads what the next events will need. These loads wait for nothing, so a processor has many
@@ -111,7 +114,7 @@ private struct TrailTables: ~Copyable {
     @inline(__always)
     private mutating func follow(_ record: UnsafeRawPointer, _ position: Position) throws {
         let kind: UInt8 = EventCodec.load(record, at: 0)
-        if kind <= Event.Kind.projectModified.rawValue {
+        if kind <= Event.Kind.projectModified.rawValue || kind == Event.Kind.epochBegun.rawValue {
             return try followProject(kind, record, position)
         }
         let user: UInt32 = EventCodec.load(record, at: 12)
@@ -210,7 +213,11 @@ private struct TrailTables: ~Copyable {
         let previous: Position = EventCodec.load(record, at: 64)
         let jump: Position = EventCodec.load(record, at: 72)
         try require(jump, 0, "the jump", position)
-        if kind == Event.Kind.opened.rawValue {
+        if kind == Event.Kind.epochBegun.rawValue {
+            let end: Position = EventCodec.load(record, at: EventCodec.previousOfUserOffset)
+            try require(end, lastPosition, "the end of the epoch before", position)
+        }
+        if kind == Event.Kind.opened.rawValue || kind == Event.Kind.epochBegun.rawValue {
             try require(previous, lastOfLedger, "the ledger's previous event", position)
             lastOfLedger = position
             return

@@ -46,7 +46,7 @@ public struct ProjectChange: Sendable, Equatable {
     /// Whether these settings are what the change asks for already.
     package func applies(to settings: ProjectSettings) -> Bool { applied(to: settings) == settings }
 
-    func applied(to settings: ProjectSettings) -> ProjectSettings {
+    package func applied(to settings: ProjectSettings) -> ProjectSettings {
         var settings = settings
         if let concurrencyCount { settings.concurrencyCount = concurrencyCount }
         if let reconnectWindow { settings.reconnectWindow = reconnectWindow }

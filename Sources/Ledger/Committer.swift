@@ -146,7 +146,7 @@ final class Committer {
     func sealAhead() {
         let work = locked { () -> (BatchBuilder, LogHead, Microseconds)? in
             guard let queued, queued.head == nil, let batch = queued.batch,
-                batch.firstPosition == head.position + 1
+                batch.previousPosition == head.position
             else { return nil }
             isSealing = true
             return (batch, head, queued.wallOffset)

@@ -21,7 +21,7 @@ public final class Ledger: Sendable {
 
     public let directory: DataDirectory
     public let recovery: RecoveryReport
-    let log: EventLog
+    package let log: EventLog
     let keys: PersonalKeys
     private let inbox = Inbox<Work>()
     private let durable: DurableHead
@@ -255,7 +255,7 @@ public final class Ledger: Sendable {
         return try result.get()
     }
 
-    private func look<Answer: Sendable>(
+    func look<Answer: Sendable>(
         _ look: @escaping @Sendable (LedgerCore) -> Answer,
         finishing: @escaping @Sendable (inout Answer) -> Void = { _ in }
     ) async throws(LedgerError) -> Answer {

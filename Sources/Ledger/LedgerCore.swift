@@ -24,17 +24,19 @@ package final class LedgerCore {
     /// What the cache was warmed with: kept, so that reading it is not left out.
     var warmth: UInt64 = 0
     private var checkpointer: Checkpointer?
+    private let keeper: CheckpointKeeper?
 
     /// Takes over a recovered view that stands at the log's head.
     init(
         log: EventLog, view: RecoveredView, keys: PersonalKeys, options: LedgerOptions,
-        checkpointer: Checkpointer?
+        checkpointer: Checkpointer?, keeper: CheckpointKeeper? = nil
     ) {
         self.log = log
         self.keys = keys
         sealer = TextSealer(keys, random: options.random)
         clientAddresses = options.clientAddresses
         self.checkpointer = checkpointer
+        self.keeper = keeper
         state = view.state
         users = view.users
         projects = view.projects
@@ -165,6 +167,19 @@ package final class LedgerCore {
         state.perform(.open(outage: outage), at: now, by: caller) { record($0) }
     }
 
+    /// Records that the ledger goes on from an older copy of its log. What was decided before must
+    /// be committed.
+    ///
+    /// Throws `invalid` if the ledger is empty, or if no position is left.
+    package func beginEpoch(
+        at now: Microseconds, outage: Microseconds, by caller: Caller
+    ) throws(LedgerError) {
+        guard state.position > 0, Epochs.firstPosition(after: state.position, at: now) != nil else {
+            throw LedgerError(.invalid, "no epoch can begin behind position \(state.position)")
+        }
+        state.perform(.beginEpoch(outage: outage), at: now, by: caller) { record($0) }
+    }
+
     private func modification(
         of name: String, _ change: ProjectChange, _ now: Microseconds, _ caller: Caller
     ) throws(LedgerError) -> Command {
@@ -269,7 +284,12 @@ package final class LedgerCore {
     /// What starts a checkpoint, to be called with the log's head once everything decided is
     /// durable; nil if none is due. Nothing may be waiting to be committed but what was taken.
     func checkpointIfDue() -> (@Sendable (LogHead) -> Void)? {
-        checkpointer?.begin(&state, &users, projects, isForced: false)
+        let view = checkpointer?.begin(&state, &users, projects, isForced: false)
+        guard let kept = keeper?.begin(state) else { return view }
+        return { head in
+            view?(head)
+            kept(head)
+        }
     }
 
     /// Starts a checkpoint in the background if enough has happened since the last one.

@@ -32,7 +32,7 @@ public struct LedgerError: Error, Sendable, CustomStringConvertible {
         self.message = message
     }
 
-    init(_ error: LogError) {
+    package init(_ error: LogError) {
         self.init(error.code == .keys ? .keys : .log(error.code), error.message)
     }
 

@@ -39,7 +39,7 @@ package enum LedgerKeys {
 
     /// The keys of a log that is to be written; made where it has every name as it is so far, for
     /// the `userCount` users it names. `found` are those that were there already.
-    static func owning(
+    package static func owning(
         _ directory: DataDirectory, _ log: EventLog, random: RandomSource, userCount: Int,
         _ found: PersonalKeys? = nil
     ) throws(LedgerError) -> PersonalKeys {
@@ -75,7 +75,7 @@ package enum LedgerKeys {
     /// crash came between the event and that, or an older key file was put back.
     ///
     /// Cost: a point read for each of the ledger's own events that the key file does not know of.
-    static func forgetMissing(
+    package static func forgetMissing(
         _ keys: PersonalKeys, _ log: EventLog, _ view: RecoveredView
     ) throws(LedgerError) {
         do {

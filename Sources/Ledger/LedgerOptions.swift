@@ -13,6 +13,8 @@ public struct LedgerOptions: Sendable {
     public var random = RandomSource.system
     /// What is recorded of the addresses that come with applies and sessions. Default: nothing.
     public var clientAddresses = ClientAddressRecording.none
+    /// Where whole states are kept for looks into the past.
+    public var keptCheckpoints = CheckpointSpacing()
     /// Told to whoever finds the directory owned: what runs here and how to reach it.
     public var ownerNote = "which embeds the ledger; send the action to it or stop it first"
 

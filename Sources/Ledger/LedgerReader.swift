@@ -58,9 +58,14 @@ public final class LedgerReader {
     /// falls due after it shows once the ledger recorded it. Cost: O(log k) point reads for a user
     /// of k events, for a time also O(log n) in a log of n.
     public func user(_ name: String, at moment: Moment) throws(LedgerError) -> UserView? {
-        guard let trail = UserTrail(name, view.state, view.users),
-            let found = try past.user(trail, at: moment)
-        else { return nil }
+        guard let trail = UserTrail(name, view.state, view.users) else { return nil }
+        return try user(trail, name, at: moment)
+    }
+
+    func user(
+        _ trail: UserTrail, _ name: String, at moment: Moment
+    ) throws(LedgerError) -> UserView? {
+        guard let found = try past.user(trail, at: moment) else { return nil }
         return found.view(
             name, trail.number, project: view.projects.name(of: UInt32(found.project)))
     }
@@ -74,11 +79,25 @@ public final class LedgerReader {
                 var reader = try snapshot.reader()
                 var position = head.position
                 switch moment {
-                case .position(let wanted): position = min(position, wanted)
+                case .position(let wanted):
+                    position = try reader.position(atOrBefore: min(position, wanted))
                 case .time(let time):
                     position = try reader.position(atOrBefore: time, upTo: position)
                 }
                 return (position, try reader.event(at: position)?.time ?? 0)
+            }
+        } catch let error as LogError { throw LedgerError(error) } catch {
+            throw LedgerError(.directory, "\(error)")
+        }
+    }
+
+    /// The position behind which the newest `count` events lie, 0 if there are no more. Cost: one
+    /// point read a batch.
+    public func position(beforeNewest count: UInt64) throws(LedgerError) -> Position {
+        do {
+            return try log.read { snapshot in
+                var reader = try snapshot.reader()
+                return try reader.position(beforeNewest: count)
             }
         } catch let error as LogError { throw LedgerError(error) } catch {
             throw LedgerError(.directory, "\(error)")

@@ -63,7 +63,7 @@ package struct NameDirectory: Sendable {
     }
 
     /// Gives the name the next number. The name must be new, and have 1 to 256 bytes.
-    mutating func append(_ name: UnsafeRawBufferPointer) {
+    package mutating func append(_ name: UnsafeRawBufferPointer) {
         append(name, hash: NameBytes.hash(name))
     }
 
@@ -76,14 +76,14 @@ package struct NameDirectory: Sendable {
     // MARK: - Numbers without a name
 
     /// In place of a name: begins with a byte that no name that can be recorded has.
-    enum Mark: UInt8 {
+    package enum Mark: UInt8 {
         case forgotten = 0
         /// Sealed, and nothing here opens it.
         case locked = 1
     }
 
     /// Gives the next number, and no name to it.
-    mutating func append(_ mark: Mark) {
+    package mutating func append(_ mark: Mark) {
         makeUnique()
         storage.append(mark)
         memory = storage.memory

@@ -25,7 +25,7 @@ package struct RecoveredView: Sendable {
         _ opener: TextOpener
     ) throws {
         let first = batch.firstPosition
-        guard first == state.position + 1 else {
+        guard batch.follows(state.position) else {
             throw LogError(
                 .corrupt(position: first),
                 "the batch at position \(first) does not follow \(state.position)")

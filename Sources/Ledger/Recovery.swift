@@ -58,13 +58,14 @@ package enum Recovery {
             }
         }
         let checkpointPosition = start.head.position
+        let checkpointEventCount = start.state.eventCount
         let (savedUserNames, savedProjectNames) = (start.users.count, start.projects.count)
         try replay(log, into: &start)
         return (
             start,
             RecoveryReport(
                 checkpointPosition: checkpointPosition,
-                replayedEventCount: start.head.position - checkpointPosition, rejection: rejection,
+                replayedEventCount: start.state.eventCount - checkpointEventCount, rejection: rejection,
                 savedUserNames: savedUserNames, savedProjectNames: savedProjectNames)
         )
     }

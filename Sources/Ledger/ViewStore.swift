@@ -210,6 +210,7 @@ final class ViewStore: Sendable {
         writer.write(head.time)
         head.hash.bytes.withUnsafeBytes { writer.write($0) }
         writer.write(records.lastOfLedger)
+        writer.write(records.skippedCount)
         writer.write(UInt64(records.users.count))
         writer.write(UInt64(records.projects.count))
         writer.write(UInt64(snapshot.userNameCount))
@@ -346,6 +347,7 @@ final class ViewStore: Sendable {
         let hashBytes = reader.read(byteCount: 32)
         guard hashBytes.count == 32 else { return nil }
         records.lastOfLedger = reader.read()
+        records.skippedCount = reader.read()
         let counts = (0..<6).map { _ in Int(truncatingIfNeeded: reader.read(UInt64.self)) }
         records.counters = ViewCodec.readCounters(&reader)
         let sum: UInt64 = reader.read()

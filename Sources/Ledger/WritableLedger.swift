@@ -14,10 +14,20 @@ package final class WritableLedger {
         opening directory: DataDirectory, options: LedgerOptions
     ) throws(LedgerError) {
         let content = try directory.content()
+        guard !directory.isBackup else {
+            throw LedgerError(
+                .directory,
+                "\(directory.path) is a backup and is not written to; restore it with holdfast "
+                    + "restore \(directory.path) --data NEWDIR")
+        }
         try directory.create()
         owner = try OwnerLock(directory, note: options.ownerNote)
         signOfLife = try SignOfLife(path: directory.signOfLife)
-        if content != .ledger { try directory.createSubdirectory(directory.log) }
+        if content != .ledger {
+            // Before there is anything to sign.
+            _ = try HeadKey.readOrMake(directory)
+            try directory.createSubdirectory(directory.log)
+        }
         let log: EventLog
         do {
             log = try EventLog(
@@ -41,7 +51,8 @@ package final class WritableLedger {
                 Checkpointer(
                     store: $0, keys: keys, eventCountBetween: options.checkpointEventCount,
                     saved: recovery)
-            })
+            },
+            keeper: CheckpointKeeper(KeptCheckpoints(directory, log), options.keptCheckpoints))
     }
 
     /// The views environment; deleted and made anew if it cannot be opened, or is of an older

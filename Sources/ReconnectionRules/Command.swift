@@ -21,6 +21,17 @@ public enum Command: Equatable, Sendable {
     case modifyProject(ProjectNumber, ProjectSettings)
     /// The ledger was opened for writing after having been down for `outage` microseconds.
     case open(outage: Microseconds)
+    /// The ledger goes on from an older copy of its log, `outage` microseconds after the last sign
+    /// of life in it: see `Epochs`.
+    case beginEpoch(outage: Microseconds)
+
+    /// Whether it ends an outage: it takes effect before anything due is settled.
+    public var endsOutage: Bool {
+        switch self {
+        case .open, .beginEpoch: true
+        default: false
+        }
+    }
 }
 
 /// Who called: recorded with every event, never looked at by a rule.

@@ -24,6 +24,7 @@ extension State {
             case .modifyProject(let project, let settings):
                 decideModifyProject(project, settings, now)
             case .open(let outage): decideOpen(outage, now)
+            case .beginEpoch(let outage): decideBeginEpoch(outage, now)
             }
         event.caller = caller.rawValue
         return event
@@ -169,6 +170,21 @@ extension State {
         return event
     }
 
+    private func decideBeginEpoch(_ outage: Microseconds, _ now: Microseconds) -> Event {
+        precondition(outage >= 0, "an outage has a length")
+        precondition(position > 0, "an empty ledger has no epoch to end")
+        guard let first = Epochs.firstPosition(after: position, at: now) else {
+            preconditionFailure("no position is left to begin an epoch at")
+        }
+        var event = newEvent(.epochBegun, .done, 0, now)
+        event.position = first
+        event.deadline = outage
+        event.session = eventCount
+        event.previousOfUser = position
+        event.previousOfConcurrency = lastOfLedger
+        return event
+    }
+
     // MARK: - What follows
 
     /// What a deadline that fell due comes to, at the deadline itself. Only one that was overdue
@@ -211,8 +227,8 @@ extension State {
         switch event.kind {
         case .projectModified, .withdrawn, .restored: break
         case .destroyed, .repossessed, .recovered: if event.state != .idle { return nil }
-        case .opened, .projectNamed, .userNamed, .applied, .sessionCreated, .disconnected,
-            .userForgotten:
+        case .opened, .epochBegun, .projectNamed, .userNamed, .applied, .sessionCreated,
+            .disconnected, .userForgotten:
             return nil
         }
         let index = Int(event.project)

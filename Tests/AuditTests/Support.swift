@@ -14,12 +14,14 @@ struct Story {
     let digest: Digest32
 
     /// Writes it. The same seed gives the same events.
-    init(in path: String, seed: UInt64 = 1, stepCount: Int = 220) throws {
+    init(
+        in path: String, seed: UInt64 = 1, stepCount: Int = 220, hasEpochs: Bool = false
+    ) throws {
         directory = DataDirectory(path)
         var generator = SeededGenerator(seed: seed)
         do {
             let ledger = try WritableLedger(opening: directory, options: Ledger.Options())
-            try Self.play(on: ledger.core, stepCount, &generator)
+            try Self.play(on: ledger.core, stepCount, hasEpochs, &generator)
             digest = StateDigest.of(ledger.core.state)
             ledger.core.checkpointNow()
         }
@@ -27,7 +29,8 @@ struct Story {
     }
 
     private static func play(
-        on core: LedgerCore, _ stepCount: Int, _ generator: inout SeededGenerator
+        on core: LedgerCore, _ stepCount: Int, _ hasEpochs: Bool,
+        _ generator: inout SeededGenerator
     ) throws {
         var now = start
         func perform(_ action: Action) throws -> ActionReply {
@@ -58,7 +61,7 @@ struct Story {
                 let count = UInt32(1 + generator.below(4))
                 let change = ProjectChange(concurrencyCount: count)
                 _ = try perform(.modifyProject("alpha", change))
-            default: try reopen(core, &now)
+            default: try reopen(core, &now, inNewEpoch: hasEpochs && step % 2 == 0)
             }
             if step % 4 == 3 { try core.commit(wallOffset: 7) }
         }
@@ -78,11 +81,17 @@ struct Story {
         try core.commit(wallOffset: 7)
     }
 
-    private static func reopen(_ core: LedgerCore, _ now: inout Microseconds) throws {
+    private static func reopen(
+        _ core: LedgerCore, _ now: inout Microseconds, inNewEpoch: Bool
+    ) throws {
         try core.settle(at: now, wallOffset: 7)
         try core.commit(wallOffset: 7)
         now += .seconds(11)
-        core.open(at: now, outage: .seconds(11), by: .ledger)
+        if inNewEpoch {
+            try core.beginEpoch(at: now, outage: .seconds(11), by: .ledger)
+        } else {
+            core.open(at: now, outage: .seconds(11), by: .ledger)
+        }
     }
 
     /// The name that a userNamed event binds, by the document of the form.

@@ -6,7 +6,10 @@ import Testing
         ["credential"], ["credential", "create"], ["credential", "list"],
         ["credential", "disable"],
         ["apply"], ["session"], ["disconnect"], ["destroy"], ["repossess"], ["forget"], ["import"],
+        ["export"], ["backup"], ["restore"],
         ["history"], ["state"], ["stats"], ["tail"], ["verify"], ["rebuild"], ["storm"],
+        ["head"], ["prove"], ["check-proof"],
+        ["explain"], ["diff"], ["whatif"], ["generate"],
         ["version"],
     ]
 

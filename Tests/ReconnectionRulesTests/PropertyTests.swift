@@ -94,6 +94,7 @@ struct PropertyTests {
             "destroyed.stale", "repossessed.windowExpired", "repossessed.lockExpired",
             "repossessed.moved", "repossessed.operator_", "repossessed.nothingHeld",
             "recovered.done", "withdrawn.done", "restored.done", "userForgotten.done",
+            "epochBegun.done",
         ]
         #expect(seen == expected)
         #expect(ties > 1_000)

@@ -35,6 +35,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
         case modify(project: Int, ProjectSettings)
         /// The ledger was down for that many quarters of the time since the step before.
         case open(quarters: Int64)
+        /// The same, and the ledger goes on from a copy.
+        case beginEpoch(quarters: Int64)
     }
 
     public struct Step: Sendable, Equatable {
@@ -145,6 +147,10 @@ public struct ScenarioPlayer: Sendable {
             perform(.modifyProject(project(place, &self), settings), &self)
         case .open(let quarters):
             perform(.open(outage: (now - before) * quarters / 4), &self)
+        case .beginEpoch(let quarters):
+            // A ledger without an event has no copy to go on from.
+            guard model.position > 0 else { break }
+            perform(.beginEpoch(outage: (now - before) * quarters / 4), &self)
         }
         return played
     }
@@ -208,7 +214,11 @@ extension Scenario {
                 let project = random.below(projects)
                 change(&current[project], from: &random)
                 action = .modify(project: project, current[project])
-            default: action = .open(quarters: Int64(random.pick([0, 1, 2, 3, 4, 4, 4])))
+            default:
+                let quarters = Int64(random.pick([0, 1, 2, 3, 4, 4, 4]))
+                action =
+                    random.chance(1, in: 4)
+                    ? .beginEpoch(quarters: quarters) : .open(quarters: quarters)
             }
             let caller = random.pick([Caller.library, .anonymous, .credential(7), .commandLine])
             steps.append(Step(moment: moment(from: &random), action: action, caller: caller))
