@@ -138,8 +138,8 @@ struct VerifyCommand: ParsableCommand {
             if report.unopenedNameCount > report.forgottenCount {
                 print(
                     "\(report.unopenedNameCount) of \(report.userCount) names were not opened, "
-                        + "\(report.forgottenCount) of them forgotten: whether one of the others is "
-                        + "bound twice is not known")
+                        + "\(report.forgottenCount) of them forgotten; whether another is bound "
+                        + "twice is not known")
             }
             let rates = parts(times).map { name, seconds in
                 "\(name) \(Progress.short(VerifyTimes.rate(report.eventCount, seconds)))/s a core"
