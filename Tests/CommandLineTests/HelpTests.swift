@@ -6,7 +6,7 @@ import Testing
         ["credential"], ["credential", "create"], ["credential", "list"],
         ["credential", "disable"],
         ["apply"], ["session"], ["disconnect"], ["destroy"], ["repossess"], ["import"],
-        ["history"], ["state"], ["stats"], ["tail"], ["verify"], ["rebuild"], ["storm"],
+        ["history"], ["replay"], ["state"], ["stats"], ["tail"], ["verify"], ["rebuild"], ["storm"],
         ["version"],
     ]
 
