@@ -23,8 +23,8 @@ struct Holdfast: AsyncParsableCommand {
               holdfast serve --data ./ledger --listen 127.0.0.1:8080
               holdfast history u1 --data ./ledger
 
-            Reading commands (history, replay, state, stats, verify, tail) work on the data directory of \
-            a running server. Completions: holdfast --generate-completion-script bash|zsh|fish.
+            Reading commands (history, replay, state, stats, verify, tail) work on the data \
+            directory of a running server. Completions: holdfast --generate-completion-script bash|zsh|fish.
             """,
         version: HoldfastVersion.text,
         subcommands: [
