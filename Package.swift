@@ -139,7 +139,8 @@ let package = Package(
         .testTarget(
             name: "AuditTests",
             dependencies: [
-                "Audit", "EventLog", "LMDB", "Ledger", "LogForge", "ReconnectionRules", crypto,
+                "Audit", "EventLog", "LMDB", "Ledger", "LedgerModel", "LogForge",
+                "ReconnectionRules", crypto,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -6,7 +6,8 @@ import Testing
         ["credential"], ["credential", "create"], ["credential", "list"],
         ["credential", "disable"],
         ["apply"], ["session"], ["disconnect"], ["destroy"], ["repossess"], ["import"],
-        ["history"], ["replay"], ["state"], ["stats"], ["tail"], ["verify"], ["rebuild"], ["storm"],
+        ["history"], ["replay"], ["state"], ["diff"], ["stats"], ["tail"], ["verify"],
+        ["rebuild"], ["storm"],
         ["version"],
     ]
 

@@ -39,6 +39,8 @@ import Testing
         Form(words: ["replay"]), Form(words: ["replay", "--json", "--from", "1"]),
         Form(words: ["state"]), Form(words: ["state", "u1"]),
         Form(words: ["state", "u1", "--at", "3"]), Form(words: ["verify", "--without-rules"]),
+        Form(words: ["state", "--at", "3"]), Form(words: ["diff", "1", "3"]),
+        Form(words: ["diff", "1", "3", "--user", "u1"]),
         Form(words: ["stats"]), Form(words: ["tail"]), Form(words: ["tail", "-f"]),
         Form(words: ["verify"]), Form(words: ["rebuild"]),
     ]
@@ -257,6 +259,8 @@ import Testing
         Row("history", "--concurrency", "1", status: 2, says: "name a user"),
         Row("credential", "disable", status: 2, says: "<number>"),
         Row("serve", "--listen", status: 2, says: "--listen"),
+        Row("diff", status: 2, says: "<TIME|POSITION>"),
+        Row("diff", "1", status: 2, says: "<TIME|POSITION>"),
     ])
     func somethingIsMissing(row: Row) async throws { try await expect(row) }
 
@@ -328,6 +332,9 @@ import Testing
         Row("replay", "--user", "nobody", status: 1, says: "no user nobody"),
         Row("replay", "--project", "nope", "--json", status: 1, says: "no project nope"),
         Row("state", "nobody", status: 1, says: "no user nobody"),
+        Row("state", "--project", "nope", status: 1, says: "no project nope"),
+        Row("diff", "1", "2", "--user", "nobody", status: 1, says: "no user nobody"),
+        Row("diff", "1", "2", "--project", "nope", status: 1, says: "no project nope"),
         Row("apply", "", "--project", "p1", status: 1, says: "empty"),
         Row("apply", "a\nb", "--project", "p1", status: 1, says: "control characters"),
         Row("session", "", status: 1, says: "empty"),
@@ -380,6 +387,19 @@ import Testing
             says: "holdfast"),
     ])
     func aTraceIsWrong(row: Row) async throws { try await expect(row) }
+
+    @Test(arguments: [
+        Row("diff", "1", "soon", status: 2, says: "'soon'"),
+        Row("diff", "3", "2", status: 2, says: "swap them"),
+        Row(
+            "diff", "2026-11-23T10:00:01Z", "2026-11-23T10:00:00Z", status: 2, says: "swap them"),
+        Row("diff", "3", "2000-01-01T00:00:00Z", status: 1, says: "swap them"),
+        Row("diff", "1", "2", "--user", "u1", "--project", "p1", status: 2, says: "not both"),
+        Row("diff", "1", "2", "--user", "u1", "--user-number", "1", status: 2, says: "not both"),
+        Row("rebuild", "--checkpoint-spacing", "-1", status: 2, says: "--checkpoint-spacing"),
+        Row("serve", "--checkpoint-spacing", "few", status: 2, says: "'few'"),
+    ])
+    func aMomentOrASpacingIsWrong(row: Row) async throws { try await expect(row) }
 
     /// On a ledger that is there, and where nothing is yet.
     private func expect(_ row: Row) async throws {
