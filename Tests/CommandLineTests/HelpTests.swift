@@ -9,7 +9,7 @@ import Testing
         ["export"], ["backup"], ["restore"],
         ["history"], ["state"], ["stats"], ["tail"], ["verify"], ["rebuild"], ["storm"],
         ["head"], ["prove"], ["check-proof"],
-        ["explain"], ["diff"], ["whatif"], ["generate"],
+        ["explain"], ["replay"], ["diff"], ["whatif"], ["generate"],
         ["version"],
     ]
 
