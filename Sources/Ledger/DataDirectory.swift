@@ -29,8 +29,8 @@ public struct DataDirectory: Sendable {
     public var serverSessionKey: String { path + "/server-session.key" }
 
     private static let names: Set<String> = [
-        "log", "views", "checkpoints", "sign-of-life", "owner.lock", "credentials.json", "credentials.json.new",
-        "server-session.key", "server-session.key.new",
+        "log", "views", "checkpoints", "sign-of-life", "owner.lock", "credentials.json",
+        "credentials.json.new", "server-session.key", "server-session.key.new",
     ]
 
     /// What stands at the path.

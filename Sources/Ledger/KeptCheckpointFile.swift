@@ -99,7 +99,8 @@ enum KeptCheckpointFile {
             ViewCodec.concurrencyByteCount, projectByteCount,
         ]
         guard reader.isAtEnd, !reader.isExhausted, sizes == expected.map({ UInt32($0) }),
-            head.position > 0, counts[0] > 0, counts[1] > 0, counts[3] > 0, counts[2] <= UInt64(UInt32.max)
+            head.position > 0, counts[0] > 0, counts[1] > 0, counts[3] > 0,
+            counts[2] <= UInt64(UInt32.max)
         else { throw .damaged }
         return Header(
             ledgerId: id, head: head, lastOfLedger: lastOfLedger, userCount: counts[0],

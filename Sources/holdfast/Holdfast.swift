@@ -23,8 +23,9 @@ struct Holdfast: AsyncParsableCommand {
               holdfast serve --data ./ledger --listen 127.0.0.1:8080
               holdfast history u1 --data ./ledger
 
-            Reading commands (history, state, diff, stats, verify, tail) work on the data directory of \
-            a running server. Completions: holdfast --generate-completion-script bash|zsh|fish.
+            Reading commands (history, state, diff, stats, verify, tail) work on the data \
+            directory of a running server. Completions: holdfast --generate-completion-script \
+            bash|zsh|fish.
             """,
         version: HoldfastVersion.text,
         subcommands: [
@@ -32,8 +33,8 @@ struct Holdfast: AsyncParsableCommand {
             ApplyCommand.self, SessionCommand.self, DisconnectCommand.self, DestroyCommand.self,
             RepossessCommand.self,
             ImportCommand.self, HistoryCommand.self, StateCommand.self, DiffCommand.self,
-            StatsCommand.self, TailCommand.self, VerifyCommand.self, RebuildCommand.self, StormCommand.self,
-            VersionCommand.self,
+            StatsCommand.self, TailCommand.self, VerifyCommand.self, RebuildCommand.self,
+            StormCommand.self, VersionCommand.self,
         ])
 
     static func main() async {
