@@ -140,8 +140,8 @@ let package = Package(
         .testTarget(
             name: "AuditTests",
             dependencies: [
-                "Audit", "EventLog", "JSON", "LMDB", "Ledger", "LogForge", "ReconnectionRules",
-                crypto,
+                "Audit", "EventLog", "JSON", "LMDB", "Ledger", "LedgerModel", "LogForge",
+                "ReconnectionRules", crypto,
             ],
             exclude: ["Approved"], swiftSettings: strict),
         .testTarget(

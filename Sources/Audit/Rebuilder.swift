@@ -19,6 +19,10 @@ public struct RebuildReport: Sendable, Equatable {
     public var foldCoreSeconds: Double
     /// All of it, the view that stood there and the new one's storing included.
     public var seconds: Double
+    /// Kept checkpoints that were missing, or not what the events lead to, and were made.
+    public var madeCheckpointCount: Int
+    /// What stood there and was not what the events lead to.
+    public var checkpointFaults: [KeptCheckpointFault]
 
     public var isSame: Bool { stateDigest == viewDigest }
     /// Events folded in a second.
@@ -31,16 +35,19 @@ public enum Rebuilder {
     ///
     /// `progress` hears the position reached and the goal, from any thread, one call at a time.
     /// Cost: one pass over the log, hashed and checked on all cores, or on `threads` of them, ahead
-    /// of the fold; two states in memory.
+    /// of the fold; two states in memory. Kept checkpoints are made where they are missing, also
+    /// beside a process that owns the ledger: their bytes follow from the events.
     public static func rebuild(
         _ directory: DataDirectory, threads: Int? = nil,
+        keeping spacing: CheckpointSpacing = CheckpointSpacing(),
         progress: ((Position, Position) -> Void)? = nil
     ) throws -> RebuildReport {
         let clock = Stopwatch()
         let stood = try LedgerReader(opening: directory.path)
         let goal = stood.head.position
         let wall = Stopwatch()
-        let (view, scan) = try fold(stood.log, through: goal, threads: threads) {
+        let maker = KeptCheckpointMaker(directory, stood.log, spacing)
+        let (view, scan) = try fold(stood.log, through: goal, threads: threads, maker: maker) {
             progress?($0, goal)
         }
         let foldSeconds = wall.seconds
@@ -49,15 +56,17 @@ public enum Rebuilder {
             viewDigest: StateDigest.of(stood.state).description,
             isReplaced: try replace(in: directory, by: view), foldSeconds: foldSeconds,
             checkCoreSeconds: scan.checkSeconds, foldCoreSeconds: scan.foldSeconds[0],
-            seconds: clock.seconds)
+            seconds: clock.seconds, madeCheckpointCount: maker.madeCount,
+            checkpointFaults: maker.faults)
     }
 
     /// The view that the events up to a position lead to, and what finding it took.
     package static func fold(
         _ log: EventLog, through position: Position = .max, threads: Int? = nil,
-        segmentByteCount: Int = LogScan.segmentByteCount, progress: ((Position) -> Void)? = nil
+        segmentByteCount: Int = LogScan.segmentByteCount, maker: KeptCheckpointMaker? = nil,
+        progress: ((Position) -> Void)? = nil
     ) throws -> (RecoveredView, ScanReport) {
-        let fold = ViewFold()
+        let fold = KeepingFold(maker)
         let scan = try LogScan(
             log, through: position, threads: threads, segmentByteCount: segmentByteCount
         ).run([fold], progress: progress)

@@ -6,14 +6,18 @@ import ReconnectionRules
 final class RulesFold: BatchFold {
     private var redecision = Redecision()
     private let block = EventBlock()
+    private let checkpoints: KeptCheckpointCheck?
 
     var state: State { redecision.state }
+
+    init(_ checkpoints: KeptCheckpointCheck? = nil) { self.checkpoints = checkpoints }
 
     func fold(_ batch: borrowing BatchView, before limit: Position) throws {
         try batch.forEachBlock(block, before: limit) { events in
             redecision.state.touch(events, block)
             try redecision.check(events)
         }
+        if batch.lastPosition < limit { checkpoints?.note(redecision.state) }
     }
 
     func finish() throws { try redecision.finish() }

@@ -43,9 +43,11 @@ public struct TraceImporter {
     /// Throws `LedgerError` if the ledger has later events, another trace half imported, or cannot
     /// be written.
     public mutating func run(
-        into directory: DataDirectory, progress: ((Int, Int) -> Void)? = nil
+        into directory: DataDirectory, keeping spacing: CheckpointSpacing = CheckpointSpacing(),
+        progress: ((Int, Int) -> Void)? = nil
     ) throws -> Report {
         var options = Ledger.Options()
+        options.keptCheckpoints = spacing
         options.ownerNote = "an import; wait for it to end"
         if let fault = LedgerName.fault(project, what: "the project's name") { throw fault }
         let ledger = try WritableLedger(opening: directory, options: options)

@@ -12,6 +12,10 @@ public struct VerifyReport: Sendable, Equatable {
     /// Pages of the log file in use.
     public var pageCount: Int
     public var times: VerifyTimes
+    /// Kept checkpoints that are sound, and what is wrong with the others. They are derived: the
+    /// log is none the worse for it.
+    public var keptCheckpointCount = 0
+    public var checkpointFaults: [KeptCheckpointFault] = []
 
     /// Whether every recorded action was decided again.
     public var hasRules: Bool { times.rules != nil }
@@ -88,7 +92,8 @@ public enum Verifier {
         let pageSeconds = clock.seconds
         let log = try EventLog(toVerify: directory.log)
         let goal = try log.uncheckedEnd().position
-        let rules = plan.hasRules ? RulesFold() : nil
+        let checkpoints = KeptCheckpointCheck(directory, log, through: goal)
+        let rules = plan.hasRules ? RulesFold(checkpoints) : nil
         let trail = TrailFold()
         let folds: [any BatchFold] = [trail] + (rules.map { [$0] } ?? [])
         let wall = Stopwatch()
@@ -98,10 +103,11 @@ public enum Verifier {
         let times = VerifyTimes(
             wall: wall.seconds, pages: pageSeconds, chain: scan.checkSeconds,
             pointers: scan.foldSeconds[0], rules: rules.map { _ in scan.foldSeconds[1] })
+        let kept = checkpoints.report(comparingStates: plan.hasRules)
         return VerifyReport(
             eventCount: scan.head.position, batchCount: scan.batchCount, head: scan.head,
             stateDigest: rules.map { StateDigest.of($0.state) } ?? .zero, pageCount: pageCount,
-            times: times)
+            times: times, keptCheckpointCount: kept.soundCount, checkpointFaults: kept.faults)
     }
 }
 

@@ -21,6 +21,11 @@ struct UserTrail: Sendable {
 
     init?(_ name: String, _ state: State, _ users: NameDirectory) {
         guard let number = users.number(of: name) else { return nil }
+        self.init(number, state)
+    }
+
+    init?(_ number: UserNumber, _ state: State) {
+        guard number > 0, Int(number) < state.users.count else { return nil }
         let record = state.users[Int(number)]
         self.number = number
         last = record.last

@@ -9,6 +9,7 @@
 /// ```
 /// DIR/log/data.mdb         the events: the truth
 /// DIR/views/data.mdb       checkpoints of the current view: may be deleted at any time
+/// DIR/checkpoints/         states at spaced positions of the past: may be deleted at any time
 /// DIR/sign-of-life         the last durable sign of life, for the length of an outage
 /// DIR/owner.lock           held by the process that writes
 /// DIR/credentials.json     who may call the server
@@ -21,13 +22,14 @@ public struct DataDirectory: Sendable {
 
     public var log: String { path + "/log" }
     public var views: String { path + "/views" }
+    public var checkpoints: String { path + "/checkpoints" }
     public var signOfLife: String { path + "/sign-of-life" }
     public var ownerLock: String { path + "/owner.lock" }
     public var credentials: String { path + "/credentials.json" }
     public var serverSessionKey: String { path + "/server-session.key" }
 
     private static let names: Set<String> = [
-        "log", "views", "sign-of-life", "owner.lock", "credentials.json", "credentials.json.new",
+        "log", "views", "checkpoints", "sign-of-life", "owner.lock", "credentials.json", "credentials.json.new",
         "server-session.key", "server-session.key.new",
     ]
 

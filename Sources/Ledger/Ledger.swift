@@ -245,7 +245,7 @@ public final class Ledger: Sendable {
         return try result.get()
     }
 
-    private func look<Answer: Sendable>(
+    func look<Answer: Sendable>(
         _ look: @escaping @Sendable (LedgerCore) -> Answer,
         finishing: @escaping @Sendable (inout Answer) -> Void = { _ in }
     ) async throws(LedgerError) -> Answer {

@@ -19,11 +19,16 @@ package final class LedgerCore {
     /// What the cache was warmed with: kept, so that reading it is not left out.
     var warmth: UInt64 = 0
     private var checkpointer: Checkpointer?
+    private let keeper: CheckpointKeeper?
 
     /// Takes over a recovered view that stands at the log's head.
-    init(log: EventLog, view: RecoveredView, checkpointer: Checkpointer?) {
+    init(
+        log: EventLog, view: RecoveredView, checkpointer: Checkpointer?,
+        keeper: CheckpointKeeper? = nil
+    ) {
         self.log = log
         self.checkpointer = checkpointer
+        self.keeper = keeper
         state = view.state
         users = view.users
         projects = view.projects
@@ -215,7 +220,12 @@ package final class LedgerCore {
     /// What starts a checkpoint, to be called with the log's head once everything decided is
     /// durable; nil if none is due. Nothing may be waiting to be committed but what was taken.
     func checkpointIfDue() -> (@Sendable (LogHead) -> Void)? {
-        checkpointer?.begin(&state, users, projects, isForced: false)
+        let view = checkpointer?.begin(&state, users, projects, isForced: false)
+        guard let kept = keeper?.begin(state) else { return view }
+        return { head in
+            view?(head)
+            kept(head)
+        }
     }
 
     /// Starts a checkpoint in the background if enough has happened since the last one.

@@ -7,6 +7,8 @@ public struct LedgerOptions: Sendable {
     public var compensatesOutages = true
     /// Events between two checkpoints of the view.
     public var checkpointEventCount = 262_144
+    /// Where whole states are kept for looks into the past.
+    public var keptCheckpoints = CheckpointSpacing()
     /// Told to whoever finds the directory owned: what runs here and how to reach it.
     public var ownerNote = "which embeds the ledger; send the action to it or stop it first"
 

@@ -38,9 +38,14 @@ public final class LedgerReader {
     /// falls due after it shows once the ledger recorded it. Cost: O(log k) point reads for a user
     /// of k events, for a time also O(log n) in a log of n.
     public func user(_ name: String, at moment: Moment) throws(LedgerError) -> UserView? {
-        guard let trail = UserTrail(name, view.state, view.users),
-            let found = try past.user(trail, at: moment)
-        else { return nil }
+        guard let trail = UserTrail(name, view.state, view.users) else { return nil }
+        return try user(trail, name, at: moment)
+    }
+
+    func user(
+        _ trail: UserTrail, _ name: String, at moment: Moment
+    ) throws(LedgerError) -> UserView? {
+        guard let found = try past.user(trail, at: moment) else { return nil }
         return found.view(
             name, trail.number, project: view.projects.name(of: UInt32(found.project)))
     }

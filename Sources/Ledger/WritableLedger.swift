@@ -32,7 +32,8 @@ package final class WritableLedger {
                 Checkpointer(
                     store: $0, eventCountBetween: options.checkpointEventCount,
                     saved: recovery)
-            })
+            },
+            keeper: CheckpointKeeper(KeptCheckpoints(directory, log), options.keptCheckpoints))
     }
 
     /// The views environment; deleted and made anew if it cannot be opened. Nil if that fails too:

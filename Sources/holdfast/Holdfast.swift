@@ -23,8 +23,8 @@ struct Holdfast: AsyncParsableCommand {
               holdfast serve --data ./ledger --listen 127.0.0.1:8080
               holdfast history u1 --data ./ledger
 
-            Reading commands (history, explain, replay, state, stats, verify, tail) work on \
-            the data directory of a running server. Completions: holdfast \
+            Reading commands (history, explain, replay, state, diff, stats, verify, tail) work \
+            on the data directory of a running server. Completions: holdfast \
             --generate-completion-script bash|zsh|fish.
             """,
         version: HoldfastVersion.text,
@@ -33,8 +33,8 @@ struct Holdfast: AsyncParsableCommand {
             ApplyCommand.self, SessionCommand.self, DisconnectCommand.self, DestroyCommand.self,
             RepossessCommand.self,
             ImportCommand.self, HistoryCommand.self, ExplainCommand.self, ReplayCommand.self,
-            StateCommand.self, StatsCommand.self,
-            TailCommand.self, VerifyCommand.self, RebuildCommand.self, StormCommand.self,
+            StateCommand.self, DiffCommand.self, StatsCommand.self, TailCommand.self,
+            VerifyCommand.self, RebuildCommand.self, StormCommand.self,
             VersionCommand.self,
         ])
 

@@ -29,6 +29,7 @@ struct Serve: AsyncParsableCommand {
         name: .customLong("no-outage-compensation"),
         help: "Do not move running deadlines back by the time the server was down.")
     var withoutCompensation = false
+    @OptionGroup var checkpoints: CheckpointSpacingOption
     @Option(
         name: .long,
         help: ArgumentHelp("The least severe messages to log.", valueName: "LEVEL"))
@@ -48,6 +49,7 @@ struct Serve: AsyncParsableCommand {
         try listen.check()
         var options = Ledger.Options()
         options.compensatesOutages = !withoutCompensation
+        options.keptCheckpoints = checkpoints.spacing
         options.ownerNote = note(listen.host, listen.port)
         let ledger = try Ledger(opening: data.path, options: options)
         do {

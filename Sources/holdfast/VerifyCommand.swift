@@ -2,6 +2,7 @@ import ArgumentParser
 import Audit
 import EventLog
 import JSON
+import Ledger
 
 struct VerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -38,6 +39,7 @@ struct VerifyCommand: ParsableCommand {
             let report = try verify(data.directory, threads) { progress.show($0, of: $1) }
             progress.end()
             show(report)
+            for fault in report.checkpointFaults { Terminal.error("warning: \(fault)") }
         } catch let error as LogError {
             progress.end()
             guard case .corrupt(let position) = error.code else { throw error }
@@ -67,6 +69,8 @@ struct VerifyCommand: ParsableCommand {
                 } else {
                     object.null("stateDigest")
                 }
+                object.unsigned("checkpoints", UInt64(report.keptCheckpointCount))
+                object.strings("checkpointFaults", report.checkpointFaults.map(\.description))
                 object.json("seconds", Seconds.json(times.wall))
                 object.unsigned("eventsPerSecond", UInt64(perSecond))
                 object.json("pageSeconds", Seconds.json(times.pages))

@@ -6,8 +6,8 @@ import Testing
         ["credential"], ["credential", "create"], ["credential", "list"],
         ["credential", "disable"],
         ["apply"], ["session"], ["disconnect"], ["destroy"], ["repossess"], ["import"],
-        ["history"], ["explain"], ["state"], ["stats"], ["tail"], ["verify"], ["rebuild"],
-        ["storm"], ["version"],
+        ["history"], ["explain"], ["replay"], ["state"], ["diff"], ["stats"], ["tail"],
+        ["verify"], ["rebuild"], ["storm"], ["version"],
     ]
 
     @Test(arguments: [[]] + commands)

@@ -23,6 +23,9 @@ import Testing
             let state = try object(try await scratch.done("state", "u1", "--json").only)
             #expect(state["concurrency"] as? Int == 1)
             #expect(try await scratch.done("state").count == 3)
+            #expect(try await scratch.done("state", "--at", "2").count == 2)
+            let difference = try await scratch.done("diff", "2", "9", "--json").map(object)
+            #expect(difference[1]["user"] as? String == "u1")
             let history = try await scratch.done("history", "u1", "--json").map(object)
             #expect(history.last?["outcome"] as? String == "fresh")
             let slot = try await scratch.done(

@@ -34,9 +34,14 @@ import Testing
         Form(
             words: ["import", "TRACE", "--project", "p1", "--concurrencies", "5"], creates: true,
             writes: true),
-        Form(words: ["history", "u1"]), Form(words: ["explain", "u1", "--at", "3"]),
+        Form(words: ["explain", "u1", "--at", "3"]),
+        Form(words: ["history", "u1"]), Form(words: ["history"]),
+        Form(words: ["history", "--where", "user=u1", "--newest-first"]),
+        Form(words: ["replay"]), Form(words: ["replay", "--json", "--from", "1"]),
         Form(words: ["state"]), Form(words: ["state", "u1"]),
         Form(words: ["state", "u1", "--at", "3"]), Form(words: ["verify", "--without-rules"]),
+        Form(words: ["state", "--at", "3"]), Form(words: ["diff", "1", "3"]),
+        Form(words: ["diff", "1", "3", "--user", "u1"]),
         Form(words: ["stats"]), Form(words: ["tail"]), Form(words: ["tail", "-f"]),
         Form(words: ["verify"]), Form(words: ["rebuild"]),
     ]
@@ -255,11 +260,11 @@ import Testing
         Row("explain", status: 2, says: "user"),
         Row("explain", "u1", "--at", "nine", status: 2, says: "nine"),
         Row("explain", "u1", "--at", "2026-11-23T21:00:00", status: 2, says: "2026-11-23T21:00:00"),
-        Row("history", status: 2, says: "name a user"),
-        Row("history", "--project", "p1", status: 2, says: "name a user"),
         Row("history", "--concurrency", "1", status: 2, says: "name a user"),
         Row("credential", "disable", status: 2, says: "<number>"),
         Row("serve", "--listen", status: 2, says: "--listen"),
+        Row("diff", status: 2, says: "<TIME|POSITION>"),
+        Row("diff", "1", status: 2, says: "<TIME|POSITION>"),
     ])
     func somethingIsMissing(row: Row) async throws { try await expect(row) }
 
@@ -277,6 +282,19 @@ import Testing
         Row("history", "u1", "--limit", "0", status: 2, says: "--limit"),
         Row("history", "u1", "--limit", "x", status: 2, says: "'x'"),
         Row("history", "u1", "--before", "x", status: 2, says: "'x'"),
+        Row("history", "u1", "--after", "-1", status: 2, says: "--after"),
+        Row("history", "u1", "--user-number", "1", status: 2, says: "not both"),
+        Row("history", "--since", "yesterday", status: 2, says: "'yesterday'"),
+        Row("history", "--until", "", status: 2, says: "--until"),
+        Row("history", "--kind", "lost", status: 2, says: "repossessed"),
+        Row("history", "--outcome", "lost", status: 2, says: "windowExpired"),
+        Row("history", "--color", "blue", status: 2, says: "always"),
+        Row("history", "--where", "user=u1 nand", status: 2, says: "column 9: expected and"),
+        Row("history", "--where", "", status: 2, says: "column 1: expected a condition"),
+        Row("history", "--where", "usr=u1", status: 2, says: "column 1: there is no key usr"),
+        Row("replay", "--until", "user", status: 2, says: "column 5: expected = or !="),
+        Row("replay", "--from", "x", status: 2, says: "'x'"),
+        Row("replay", "--at", "1", "--to", "2", status: 2, says: "use --from and --to"),
         Row("tail", "-n", "x", status: 2, says: "'x'"),
         Row("tail", "--after", "x", status: 2, says: "'x'"),
         Row("credential", "disable", "x", status: 2, says: "'x'"),
@@ -312,7 +330,17 @@ import Testing
         Row("history", "nobody", status: 1, says: "no user nobody"),
         Row("explain", "nobody", status: 1, says: "never saw a user \"nobody\""),
         Row("explain", "U1", "--at", "3", status: 1, says: "There is one called \"u1\""),
+        Row("history", "--user-number", "2", status: 1, says: "numbers 1 to 1"),
+        Row("history", "--user-number", "0", status: 1, says: "no user of number 0"),
+        Row("history", "--project", "nope", status: 1, says: "no project nope"),
+        Row("history", "--session", "1", status: 1, says: "no session 1"),
+        Row("history", "--session", "999", status: 1, says: "no session 999"),
+        Row("replay", "--user", "nobody", status: 1, says: "no user nobody"),
+        Row("replay", "--project", "nope", "--json", status: 1, says: "no project nope"),
         Row("state", "nobody", status: 1, says: "no user nobody"),
+        Row("state", "--project", "nope", status: 1, says: "no project nope"),
+        Row("diff", "1", "2", "--user", "nobody", status: 1, says: "no user nobody"),
+        Row("diff", "1", "2", "--project", "nope", status: 1, says: "no project nope"),
         Row("apply", "", "--project", "p1", status: 1, says: "empty"),
         Row("apply", "a\nb", "--project", "p1", status: 1, says: "control characters"),
         Row("session", "", status: 1, says: "empty"),
@@ -365,6 +393,19 @@ import Testing
             says: "holdfast"),
     ])
     func aTraceIsWrong(row: Row) async throws { try await expect(row) }
+
+    @Test(arguments: [
+        Row("diff", "1", "soon", status: 2, says: "'soon'"),
+        Row("diff", "3", "2", status: 2, says: "swap them"),
+        Row(
+            "diff", "2026-11-23T10:00:01Z", "2026-11-23T10:00:00Z", status: 2, says: "swap them"),
+        Row("diff", "3", "2000-01-01T00:00:00Z", status: 1, says: "swap them"),
+        Row("diff", "1", "2", "--user", "u1", "--project", "p1", status: 2, says: "not both"),
+        Row("diff", "1", "2", "--user", "u1", "--user-number", "1", status: 2, says: "not both"),
+        Row("rebuild", "--checkpoint-spacing", "-1", status: 2, says: "--checkpoint-spacing"),
+        Row("serve", "--checkpoint-spacing", "few", status: 2, says: "'few'"),
+    ])
+    func aMomentOrASpacingIsWrong(row: Row) async throws { try await expect(row) }
 
     /// On a ledger that is there, and where nothing is yet.
     private func expect(_ row: Row) async throws {
