@@ -27,8 +27,11 @@ public struct NamedEvent: Sendable, Equatable {
     /// The user as people read it: the name, or the number of one that was forgotten; empty if the
     /// event concerns none.
     public var userText: String {
-        user.isEmpty && event.user != 0 ? "user \(event.user) (forgotten)" : user
+        user.isEmpty && event.user != 0 ? Self.forgotten(event.user) : user
     }
+
+    /// What stands in place of the name of somebody who was forgotten.
+    static func forgotten(_ number: UserNumber) -> String { "user \(number) (forgotten)" }
 }
 
 /// Walks over back-pointers: k point reads for k events, in a log of any length.
@@ -52,7 +55,7 @@ enum History {
     }
 
     /// The addresses that stand with some events, in their order, as far as `keys` opens them.
-    /// Cost: a point read for each apply and session, and a walk over the texts of its batch.
+    /// Cost: a point read for each apply and session, and a walk over the texts of each batch.
     static func addresses(
         of events: [Event], _ log: EventLog, _ keys: PersonalKeys?
     ) throws(LedgerError) -> [String?] {
@@ -61,9 +64,10 @@ enum History {
         guard keys != nil else { return addresses }
         do {
             try log.read { snapshot in
+                var texts = TextReader()
                 for (index, event) in events.enumerated()
                 where event.kind == .applied || event.kind == .sessionCreated {
-                    guard let text = try snapshot.text(at: event.position) else { continue }
+                    guard let text = try texts.text(at: event.position, in: snapshot) else { continue }
                     addresses[index] = text.bytes.withUnsafeBytes {
                         opener.address($0, event)?.description
                     }

@@ -79,14 +79,17 @@ public struct EventQuery: Sendable {
         while report.matchCount < limit {
             guard let page = try source.nextPage() else { return report }
             report.examinedCount += page.examinedCount
-            for event in page.events {
+            // No more than are wanted, and one to know that there are more.
+            let rest = limit - report.matchCount
+            let wanted = rest < page.events.count ? page.events.prefix(rest + 1) : page.events[...]
+            for named in try reader.named(Array(wanted)) {
                 if report.matchCount == limit {
                     report.isCutShort = true
                     return report
                 }
                 report.matchCount += 1
-                report.lastPosition = event.position
-                if try !body(reader.named(event)) {
+                report.lastPosition = named.event.position
+                if try !body(named) {
                     report.isCutShort = true
                     return report
                 }

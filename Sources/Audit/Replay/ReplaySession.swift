@@ -186,7 +186,7 @@ public final class ReplaySession {
         var query = EventQuery()
         query.filter.userNumber = user
         query.sizes.chainCount = 1
-        let name = reader.view.users.name(of: user)
+        let name = reader.view.userText(of: user)
         try go(query, isBack: isBack, "\(name) has no \(isBack ? "earlier" : "later") event")
     }
 
