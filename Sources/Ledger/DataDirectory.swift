@@ -30,7 +30,7 @@ public struct DataDirectory: Sendable {
 
     private static let names: Set<String> = [
         "log", "views", "sign-of-life", "owner.lock", "credentials.json", "credentials.json.new",
-        "server-session.key", "server-session.key.new", "unfinished",
+        "server-session.key", "server-session.key.new", "unfinished", "backup.json",
     ]
 
     /// What stands at the path.

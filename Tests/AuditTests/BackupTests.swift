@@ -129,34 +129,41 @@ import Testing
     @Test func aBackupBesideAWriterHasWhatWasAnswered() async throws {
         let ledger = try Ledger(opening: scratch("data"))
         try await ledger.modifyProject("p", ProjectChange(concurrencyCount: 5))
-        let isDone = Atomic(false)
-        let count = Atomic(0)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                while !isDone.load(ordering: .relaxed) {
-                    let user = "u\(count.load(ordering: .relaxed) % 40)"
-                    try await ledger.apply(user: user, project: "p")
-                    try await ledger.createSession(user: user)
-                    try await ledger.destroy(user: user)
-                    count.add(1, ordering: .relaxed)
-                }
+        let load = Load()
+        let writer = Task {
+            while !load.isOver {
+                let user = "u\(load.count % 40)"
+                try await ledger.apply(user: user, project: "p")
+                try await ledger.createSession(user: user)
+                try await ledger.destroy(user: user)
+                load.add()
             }
-            while count.load(ordering: .relaxed) < 50 { await Task.yield() }
-            for round in 0 ..< 3 {
-                let answered = try await ledger.apply(user: "marker-\(round)", project: "p")
-                let path = scratch("backup-\(round)")
-                let manifest = try Backup.create(of: ledger, in: path).manifest
-                #expect(manifest.head.position >= answered.event.position)
-                try reading(path) { reader in
-                    #expect(reader.head == manifest.head)
-                    #expect(reader.user("marker-\(round)") != nil)
-                    #expect(StateDigest.of(reader.state) == manifest.stateDigest)
-                }
-            }
-            isDone.store(true, ordering: .relaxed)
-            try await group.waitForAll()
         }
+        while load.count < 50 { await Task.yield() }
+        for round in 0 ..< 3 {
+            let answered = try await ledger.apply(user: "marker-\(round)", project: "p")
+            let path = scratch("backup-\(round)")
+            let manifest = try Backup.create(of: ledger, in: path).manifest
+            #expect(manifest.head.position >= answered.event.position)
+            try reading(path) { reader in
+                try #require(reader.user("marker-\(round)") != nil)
+                #expect(reader.head == manifest.head)
+                #expect(StateDigest.of(reader.state) == manifest.stateDigest)
+            }
+        }
+        load.end()
+        try await writer.value
         await ledger.close()
+    }
+
+    /// How much a writer did, and whether it should go on.
+    private final class Load: Sendable {
+        private let state = Mutex((count: 0, isOver: false))
+
+        var count: Int { state.withLock { $0.count } }
+        var isOver: Bool { state.withLock { $0.isOver } }
+        func add() { state.withLock { $0.count += 1 } }
+        func end() { state.withLock { $0.isOver = true } }
     }
 
     // MARK: - Going on from it

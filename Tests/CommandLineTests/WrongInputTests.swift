@@ -39,6 +39,9 @@ import Testing
         Form(words: ["state", "u1", "--at", "3"]), Form(words: ["verify", "--without-rules"]),
         Form(words: ["stats"]), Form(words: ["tail"]), Form(words: ["tail", "-f"]),
         Form(words: ["verify"]), Form(words: ["rebuild"]),
+        Form(words: ["export"]), Form(words: ["export", "u1", "--format", "csv"]),
+        // Where no backup can be made: the ledger is looked at first.
+        Form(words: ["backup", "/dev/null/backup"]),
     ]
 
     /// Runs a command on a directory and expects it to be refused and everything to be as it was.
