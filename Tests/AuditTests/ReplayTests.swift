@@ -99,7 +99,8 @@ import Testing
                 let name = moment.named.user
                 if event.user == 0 {
                     #expect(moment.user == nil)
-                } else {
+                } else if !name.isEmpty {
+                    // Who was forgotten has no name to ask by.
                     #expect(try moment.user == reader.user(name, at: .position(position)))
                 }
                 try expectCounts(moment, reader, states.state(at: position))
