@@ -44,8 +44,16 @@ package struct StagedDirectory {
         isTargetNew = try target.content() == .missing
         try target.create()
         staging = DataDirectory(target.unfinished)
-        try staging.create()
-        try target.synchronise()
+        // Whoever comes second of two finds it there.
+        guard mkdir(staging.path, 0o700) == 0 else {
+            throw target.failure("cannot make \(staging.path)")
+        }
+        do throws(LedgerError) {
+            try target.synchronise()
+        } catch {
+            remove()
+            throw error
+        }
     }
 
     /// Moves the ledger up. What staging holds must be on disk, and closed.

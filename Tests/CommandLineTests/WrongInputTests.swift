@@ -47,6 +47,9 @@ import Testing
         Form(words: ["verify"]), Form(words: ["rebuild"]),
         Form(words: ["head"]), Form(words: ["head", "--public-key"]), Form(words: ["prove", "1"]),
         Form(words: ["whatif"]), Form(words: ["whatif", "--reconnect-window", "40s,1h", "--json"]),
+        Form(words: ["export"]), Form(words: ["export", "u1", "--format", "csv"]),
+        // Where no backup can be made: the ledger is looked at first.
+        Form(words: ["backup", "/dev/null/backup"]),
     ]
 
     /// Runs a command on a directory and expects it to be refused and everything to be as it was.

@@ -198,7 +198,7 @@ private struct Fields {
         let value = try value(name)
         if value == .null, let absent { return absent }
         guard case .string(let text) = value, let found = values[text] else {
-            throw EventLine.Fault(reason: "has a \(name) that is none")
+            throw EventLine.Fault(reason: "has no \(name) that is known")
         }
         return found
     }
