@@ -67,7 +67,9 @@ enum History {
                 var texts = TextReader()
                 for (index, event) in events.enumerated()
                 where event.kind == .applied || event.kind == .sessionCreated {
-                    guard let text = try texts.text(at: event.position, in: snapshot) else { continue }
+                    guard let text = try texts.text(at: event.position, in: snapshot) else {
+                        continue
+                    }
                     addresses[index] = text.bytes.withUnsafeBytes {
                         opener.address($0, event)?.description
                     }
