@@ -6,14 +6,18 @@ import ReconnectionRules
 final class RulesFold: BatchFold {
     private var redecision = Redecision()
     private let block = EventBlock()
+    private let checkpoints: KeptCheckpointCheck?
 
     var state: State { redecision.state }
+
+    init(_ checkpoints: KeptCheckpointCheck? = nil) { self.checkpoints = checkpoints }
 
     func fold(_ batch: borrowing BatchView, before limit: Position) throws {
         try batch.forEachBlock(block, before: limit) { events in
             redecision.state.touch(events, block)
             try redecision.check(events)
         }
+        if batch.lastPosition < limit { checkpoints?.note(redecision.state) }
     }
 
     func finish() throws { try redecision.finish() }
@@ -72,8 +76,11 @@ struct Redecision {
         // By its address: otherwise the compiler copies the state for each look at it.
         let reason = withUnsafeMutablePointer(to: &state) { $0.pointee.fault(of: event) }
         if let reason { throw fault(event, reason) }
-        if !Self.canBeDecided(event) {
-            throw fault(event, "the action names nobody, or no project")
+        if !canBeDecided(event) {
+            throw fault(
+                event,
+                event.kind == .userForgotten
+                    ? "the user holds a concurrency" : "the action names nobody, or no project")
         }
         expected.removeAll(keepingCapacity: true)
         expectedIndex = 0
@@ -94,11 +101,13 @@ struct Redecision {
     }
 
     /// Whether the rules take the input at all: they trap on what the edge never lets through.
-    private static func canBeDecided(_ event: Event) -> Bool {
+    private mutating func canBeDecided(_ event: Event) -> Bool {
         switch event.kind {
         case .applied: event.user != 0 && event.inputProject != 0
         case .sessionCreated, .disconnected, .destroyed: event.user != 0
         case .repossessed: event.user != 0 || !event.isAction
+        case .userForgotten:
+            withUnsafeMutablePointer(to: &state) { $0.pointee.holding(of: event.user) == nil }
         case .opened, .epochBegun, .projectNamed, .projectModified, .userNamed, .recovered,
             .withdrawn, .restored:
             true

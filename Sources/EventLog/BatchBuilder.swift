@@ -86,6 +86,7 @@ public final class BatchBuilder {
         }
     }
 
+    private let version: UInt16
     private var gathered: Gathered
     private var texts: [UInt8] = []
     /// Bytes of the sealed batch, 0 while it is gathered.
@@ -95,7 +96,13 @@ public final class BatchBuilder {
     public var eventCount: Int { gathered.eventCount }
 
     /// Starts behind a position.
-    public init(after position: Position) {
+    public convenience init(after position: Position) {
+        self.init(after: position, version: LogFormat.version)
+    }
+
+    /// Makes batches of an older form: for tests of what reads them.
+    package init(after position: Position, version: UInt16) {
+        self.version = version
         let capacity = 1 << 16
         gathered = Gathered(
             buffer: .allocate(byteCount: capacity, alignment: 64), capacity: capacity,
@@ -133,15 +140,16 @@ public final class BatchBuilder {
         texts.removeAll(keepingCapacity: true)
     }
 
-    /// Adds an event, with the name it binds if it binds one. Traps on a position out of order.
-    /// Cost: the encoding of 80 bytes; no allocation but the buffer's growth.
+    /// Adds an event, with the text that stands with it if one does: the name of a project as it
+    /// is, what concerns a person as `TextSealer` made it. Traps on a position out of order. Cost:
+    /// the encoding of 80 bytes; no allocation but the buffer's growth.
     public func append(_ event: Event, name: UnsafeRawBufferPointer? = nil) {
         if let name { appendText(name) }
         gathered.append(event)
     }
 
     private func appendText(_ name: UnsafeRawBufferPointer) {
-        precondition(name.count <= LogFormat.nameByteCountMax, "a name is at most 256 bytes")
+        precondition(name.count <= LogFormat.textByteCountMax, "a text is at most 300 bytes")
         withUnsafeBytes(of: UInt32(eventCount).littleEndian) { texts.append(contentsOf: $0) }
         withUnsafeBytes(of: UInt16(name.count).littleEndian) { texts.append(contentsOf: $0) }
         texts.append(contentsOf: name)
@@ -200,7 +208,7 @@ public final class BatchBuilder {
             buffer.storeBytes(of: value.littleEndian, toByteOffset: offset, as: Value.self)
         }
         store(LogFormat.batchMagic, 0)
-        store(LogFormat.version, 4)
+        store(version, 4)
         store(UInt16(LogFormat.headerByteCount), 6)
         store(firstPosition, 8)
         store(UInt32(eventCount), 16)

@@ -4,13 +4,13 @@ public import ReconnectionRules
 /// Single events of one snapshot, each checked by its check word. Walks over back-pointers and
 /// searches are made of many such reads. Made by `LogSnapshot.reader`; lives no longer than it.
 public struct EventReader: ~Copyable, ~Escapable {
-    private var cursor: Cursor
+    var cursor: Cursor
     /// Positions of the batch the cursor is on; empty if it is on none.
-    private var held: Range<Position> = 0 ..< 0
+    var held: Range<Position> = 0 ..< 0
     /// Positions of the batch before the position last sought, where that one is in none.
     private var before: Range<Position> = 0 ..< 1
     /// Events read so far: what a search cost.
-    public private(set) var readCount = 0
+    public internal(set) var readCount = 0
 
     @_lifetime(copy cursor)
     init(_ cursor: consuming Cursor) { self.cursor = cursor }
@@ -55,7 +55,7 @@ public struct EventReader: ~Copyable, ~Escapable {
     /// Moves to the batch that holds a position. False past the end, for 0, and in a gap: `before`
     /// then says which batch is before it.
     @_lifetime(self: copy self)
-    private mutating func seek(_ position: Position) throws(LogError) -> Bool {
+    mutating func seek(_ position: Position) throws(LogError) -> Bool {
         if held.contains(position) { return true }
         held = 0 ..< 0
         before = 0 ..< 1
@@ -147,6 +147,20 @@ public struct EventReader: ~Copyable, ~Escapable {
         return nil
     }
 
+    /// A user's first event. `newest` is any of them. Cost: O(log k) reads in a user's k events.
+    @_lifetime(self: copy self)
+    package mutating func firstEvent(
+        ofUser user: UserNumber, newest: Position
+    ) throws(LogError) -> Event? {
+        var position = newest
+        while position > 0 {
+            let event = try event(at: position, ofUser: user)
+            if event.previousOfUser == 0 { return event }
+            position = event.jump > 0 ? event.jump : event.previousOfUser
+        }
+        return nil
+    }
+
     /// A user's `wanted`-th event, from 1; nil if `newest`, its `count`-th, is an earlier one.
     ///
     /// Throws `corrupt` at an event that is not the user's, or points forward. Cost: O(log k) reads
@@ -181,7 +195,7 @@ public struct EventReader: ~Copyable, ~Escapable {
         return event
     }
 
-    private func missing(_ position: Position) -> LogError {
+    func missing(_ position: Position) -> LogError {
         .corrupt(position, "the event there is missing")
     }
 }

@@ -23,8 +23,14 @@ package protocol BatchFold: AnyObject {
     /// Takes the events of the next batch that lie before `limit`. The batch was checked, or a
     /// fault was found in it at `limit`.
     func fold(_ batch: borrowing BatchView, before limit: Position) throws
+    /// Hears, before the batches of a segment, what their sealed names are, if the scan has keys.
+    func prepare(_ names: OpenedNames)
     /// Everything was folded and nothing was at fault.
     func finish() throws
+}
+
+extension BatchFold {
+    package func prepare(_ names: OpenedNames) {}
 }
 
 /// What a scan's parts took, as seconds of one core: comparable whatever ran beside them.
@@ -53,18 +59,21 @@ package struct LogScan {
     let log: EventLog
     let from: Position
     let through: Position
+    let keys: PersonalKeys?
     var threadCount: Int
     var segmentByteCount: Int
 
     /// Prepares a scan of the batches from the one that holds `from` to the one that holds
-    /// `through`, or to the newest. `threads` nil takes every core.
+    /// `through`, or to the newest. `threads` nil takes every core. With `keys` sealed names are
+    /// opened where batches are checked, for the folds.
     package init(
         _ log: EventLog, from: Position = 1, through: Position = .max, threads: Int? = nil,
-        segmentByteCount: Int = LogScan.segmentByteCount
+        segmentByteCount: Int = LogScan.segmentByteCount, keys: PersonalKeys? = nil
     ) {
         self.log = log
         self.from = max(1, from)
         self.through = through
+        self.keys = keys
         threadCount = max(1, threads ?? Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         self.segmentByteCount = segmentByteCount
     }
@@ -83,7 +92,7 @@ package struct LogScan {
         var report = ScanReport(foldSeconds: folds.map { _ in 0 })
         if !plan.segments.isEmpty {
             try withoutActuallyEscaping(progress ?? { _ in }) { progress in
-                let work = ScanWork(log, plan.segments, folds, progress)
+                let work = ScanWork(log, plan.segments, folds, keys, progress)
                 try work.run(threadCount: min(threadCount, plan.segments.count + folds.count))
                 report.checkSeconds = work.checkSeconds
                 report.foldSeconds = work.foldSeconds

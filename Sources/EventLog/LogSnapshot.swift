@@ -43,6 +43,21 @@ public struct LogSnapshot: ~Copyable {
         return head
     }
 
+    /// A user's first event: see `EventReader.firstEvent`.
+    package func firstEvent(ofUser user: UserNumber, newest: Position) throws -> Event? {
+        var reader = try reader()
+        return try reader.firstEvent(ofUser: user, newest: newest)
+    }
+
+    func newestBatchVersion() throws -> UInt16 {
+        do {
+            var cursor = try transaction.cursor(in: batches)
+            guard try cursor.last() else { return 0 }
+            let key = try Self.position(of: cursor.keyUInt64)
+            return try cursor.value.withUnsafeBytes { try BatchView($0, key: key).formatVersion }
+        } catch let error as LMDBError { throw LogError(error) }
+    }
+
     /// What the log says it ends with, up to the batch that holds `position`; its hash is not
     /// checked.
     func end(atOrBefore position: Position) throws -> LogHead {
@@ -77,18 +92,36 @@ public struct LogSnapshot: ~Copyable {
         return event
     }
 
-    /// The name that the event at that position binds, nil if it binds none.
+    /// The name that the event at that position binds, nil if it binds none or a sealed one.
     public func name(boundAt position: Position) throws -> String? {
         var name: String?
         try withBatch(holding: position) { batch in
             try batch.verifyHash()
+            let isSealed =
+                try batch.hasSealedTexts && batch.event(at: position).kind != .projectNamed
+            guard !isSealed else { return }
             name = batch.name(at: position).map { String(decoding: $0, as: UTF8.self) }
         }
         return name
     }
 
+    /// The text that stands with the event at that position, nil if none does, and whether it is
+    /// sealed. The batch's hash is not checked: what is sealed is checked when it is opened. Cost:
+    /// a walk over the texts of one batch.
+    package func text(
+        at position: Position
+    ) throws -> (bytes: [UInt8], isSealed: Bool)? {
+        var text: (bytes: [UInt8], isSealed: Bool)?
+        try withBatch(holding: position) { batch in
+            guard batch.hasTexts else { return }
+            text = batch.name(at: position).map { ($0, batch.hasSealedTexts) }
+        }
+        return text
+    }
+
     /// Calls `body` with the batch that holds `position`; not at all past the end, for 0, and for
-    /// a position that an epoch's begin left out. The hash is not checked: check it, or read single events.
+    /// a position that an epoch's begin left out. The hash is not checked: check it, or read single
+    /// events.
     public func withBatch(
         holding position: Position, _ body: (borrowing BatchView) throws -> Void
     ) throws {

@@ -11,10 +11,15 @@ package import ReconnectionRules
 /// ```
 /// DIR/log/data.mdb         the events: the truth
 /// DIR/views/data.mdb       checkpoints of the current view: may be deleted at any time
+/// DIR/checkpoints/         states at spaced positions of the past: may be deleted at any time
 /// DIR/sign-of-life         the last durable sign of life, for the length of an outage
 /// DIR/owner.lock           held by the process that writes
+/// DIR/personal.keys        opens what the log holds of persons: see docs/log-format.md
 /// DIR/credentials.json     who may call the server
 /// DIR/server-session.key   signs the ServerSession tokens
+/// DIR/head.key             signs the heads that an auditor keeps
+/// DIR/head.note            the newest head that was published
+/// DIR/tree                 nodes of the Merkle tree: may be deleted at any time
 /// ```
 public struct DataDirectory: Sendable {
     public let path: String
@@ -23,14 +28,21 @@ public struct DataDirectory: Sendable {
 
     public var log: String { path + "/log" }
     public var views: String { path + "/views" }
+    public var checkpoints: String { path + "/checkpoints" }
     public var signOfLife: String { path + "/sign-of-life" }
     public var ownerLock: String { path + "/owner.lock" }
+    public var personalKeys: String { path + "/personal.keys" }
     public var credentials: String { path + "/credentials.json" }
     public var serverSessionKey: String { path + "/server-session.key" }
+    public var headKey: String { path + "/head.key" }
+    public var headNote: String { path + "/head.note" }
+    public var tree: String { path + "/tree" }
 
     private static let names: Set<String> = [
-        "log", "views", "sign-of-life", "owner.lock", "credentials.json", "credentials.json.new",
-        "server-session.key", "server-session.key.new", "unfinished", "backup.json",
+        "log", "views", "checkpoints", "sign-of-life", "owner.lock", "credentials.json",
+        "credentials.json.new", "server-session.key", "server-session.key.new", "personal.keys",
+        "personal.keys.new", "personal.keys.old", "head.key", "head.key.new", "head.note",
+        "head.note.new", "tree", "unfinished", "backup.json",
     ]
 
     /// What stands at the path.
@@ -103,6 +115,9 @@ public struct DataDirectory: Sendable {
         }
         guard access(path, W_OK | X_OK) == 0 else { throw failure("cannot write to \(path)") }
     }
+
+    /// Whether there is a file of that path.
+    func has(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     func createSubdirectory(_ path: String) throws(LedgerError) {
         if mkdir(path, 0o700) != 0, errno != EEXIST { throw failure("cannot create \(path)") }

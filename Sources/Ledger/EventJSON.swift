@@ -6,7 +6,9 @@ public enum EventJSON {
     /// One object on one line, without the line feed. Every key is always there, null where the
     /// event has no such thing:
     ///
-    /// `position`, `time` (RFC 3339, microseconds), `kind`, `outcome`, `user`, `project`,
+    /// `position`, `time` (RFC 3339, microseconds), `kind`, `outcome`, `user` (null if there is
+    /// none, or it was forgotten), `userNumber`, `clientAddress` (null if none is recorded, or the
+    /// user was forgotten), `project`,
     /// `concurrency` (number in that project), `session` (id of the grant's session after the
     /// event, or of the one it ended), `state` (of the concurrency after the event), `deadline`
     /// (when that ends by itself), `namedSession` (input: the session the action named; 0 where it
@@ -31,6 +33,8 @@ public enum EventJSON {
             object.string("kind", event.kind.name)
             object.string("outcome", event.outcome.name)
             text("user", named.user, &object)
+            number("userNumber", UInt64(event.user), &object)
+            text("clientAddress", named.clientAddress ?? "", &object)
             text("project", named.project, &object)
             number("concurrency", UInt64(event.concurrency), &object)
             let settings = event.settings

@@ -4,18 +4,30 @@ public import ReconnectionRules
 /// An event with the names of what it is about.
 public struct NamedEvent: Sendable, Equatable {
     public var event: Event
-    /// The user's name, empty if the event concerns none.
+    /// The user's name; empty if the event concerns none, or one that was forgotten.
     public var user: String
     /// Name of `event.project`, empty if none is named.
     public var project: String
     /// Name of the project an apply asked for.
     public var inputProject: String
+    /// Of applies and sessions: the client's address, as far as it was recorded and can be read.
+    public var clientAddress: String?
 
-    public init(event: Event, user: String, project: String, inputProject: String) {
+    public init(
+        event: Event, user: String, project: String, inputProject: String,
+        clientAddress: String? = nil
+    ) {
         self.event = event
         self.user = user
         self.project = project
         self.inputProject = inputProject
+        self.clientAddress = clientAddress
+    }
+
+    /// The user as people read it: the name, or the number of one that was forgotten; empty if the
+    /// event concerns none.
+    public var userText: String {
+        user.isEmpty && event.user != 0 ? "user \(event.user) (forgotten)" : user
     }
 }
 
@@ -37,6 +49,42 @@ enum History {
         try walk(log, newest: newest, before: before, limit: limit, jumps: false) {
             $0.previousOfConcurrency
         }
+    }
+
+    /// The addresses that stand with some events, in their order, as far as `keys` opens them.
+    /// Cost: for each batch that holds some of them a point read, and a walk over its texts.
+    static func addresses(
+        of events: [Event], _ log: EventLog, _ keys: PersonalKeys?
+    ) throws(LedgerError) -> [String?] {
+        let opener = TextOpener(keys)
+        var addresses = [String?](repeating: nil, count: events.count)
+        guard keys != nil else { return addresses }
+        do {
+            var left = events.indices.filter {
+                events[$0].kind == .applied || events[$0].kind == .sessionCreated
+            }.sorted { events[$0].position > events[$1].position }
+            try log.read { snapshot in
+                while let first = left.last {
+                    try snapshot.withBatch(holding: events[first].position) { batch in
+                        var texts = batch.names
+                        while let index = left.last, events[index].position <= batch.lastPosition {
+                            left.removeLast()
+                            let event = events[index]
+                            let place = Int(event.position - batch.firstPosition)
+                            while let next = texts.nextIndex, next < place,
+                                texts.name(ofEventAt: next) != nil
+                            {}
+                            addresses[index] = texts.name(ofEventAt: place)
+                                .flatMap { opener.address($0, event)?.description }
+                        }
+                    }
+                    if left.last == first { left.removeLast() }
+                }
+            }
+        } catch let error as LogError { throw LedgerError(error) } catch {
+            throw LedgerError(.directory, "\(error)")
+        }
+        return addresses
     }
 
     private static func walk(

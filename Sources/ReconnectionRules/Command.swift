@@ -11,6 +11,8 @@ public enum Command: Equatable, Sendable {
     case destroy(user: UserNumber, session: SessionId?)
     /// An operator takes the concurrency away, whatever its state.
     case repossess(user: UserNumber)
+    /// Forget the person behind a user that holds nothing: the number stays, the name goes.
+    case forget(user: UserNumber)
     /// Binds the next user number to a name (the name itself travels beside the event).
     case nameUser(UserNumber)
     /// Binds the next project number to a name, with the default settings.

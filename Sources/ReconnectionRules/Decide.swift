@@ -18,6 +18,7 @@ extension State {
             case .disconnect(let user, let session): decideDisconnect(user, session, now)
             case .destroy(let user, let session): decideDestroy(user, session, now)
             case .repossess(let user): decideRepossess(user, now)
+            case .forget(let user): decideForget(user, now)
             case .nameUser(let user): decideNameUser(user, now)
             case .nameProject(let project): decideNameProject(project, now)
             case .modifyProject(let project, let settings):
@@ -123,6 +124,14 @@ extension State {
         return event
     }
 
+    private func decideForget(_ user: UserNumber, _ now: Microseconds) -> Event {
+        requireUser(user)
+        precondition(holding(of: user) == nil, "who holds a concurrency is freed before")
+        var event = newEvent(.userForgotten, .done, user, now)
+        event.previousOfConcurrency = lastOfLedger
+        return event
+    }
+
     private func requireUser(_ user: UserNumber) {
         precondition(user > 0 && Int(user) < users.count, "unknown user number")
     }
@@ -219,7 +228,7 @@ extension State {
         case .projectModified, .withdrawn, .restored: break
         case .destroyed, .repossessed, .recovered: if event.state != .idle { return nil }
         case .opened, .epochBegun, .projectNamed, .userNamed, .applied, .sessionCreated,
-            .disconnected:
+            .disconnected, .userForgotten:
             return nil
         }
         let index = Int(event.project)

@@ -16,13 +16,17 @@ public struct Event: Equatable, Sendable, BitwiseCopyable {
         case recovered = 10
         case withdrawn = 11
         case restored = 12
+        /// The person behind a user number asked to be forgotten: the name binds to nobody from
+        /// here on, and the number has no further event.
+        case userForgotten = 13
+        /// A restored ledger goes on: see `previousEpochEnd`.
         case epochBegun = 14
     }
 
     /// Outcomes are numbered values, never reused. The comment names the kinds that use each.
     public enum Outcome: UInt8, Sendable, CaseIterable, BitwiseCopyable {
         /// opened, projectNamed, projectModified, userNamed, recovered, withdrawn, restored,
-        /// epochBegun
+        /// userForgotten, epochBegun
         case done = 1
         /// applied: an idle concurrency was reserved
         case granted = 2
@@ -93,7 +97,7 @@ public struct Event: Equatable, Sendable, BitwiseCopyable {
     /// epochBegun: the position before it.
     public var previousOfUser: Position = 0
     /// Position of the previous event of the same concurrency; for projectNamed and
-    /// projectModified of the same project; for opened and epochBegun of the ledger.
+    /// projectModified of the same project; for opened, userForgotten and epochBegun of the ledger.
     public var previousOfConcurrency: Position = 0
     /// An earlier event of the same user, farther back: see `JumpTable`.
     public var jump: Position = 0
@@ -140,6 +144,10 @@ extension Event {
     /// For epochBegun how many events the log has before it; nil for every other kind.
     public var eventCountBefore: UInt64? { kind == .epochBegun ? session : nil }
 
+    /// Whether the event is a link of the ledger's own chain: `previousOfConcurrency` is then the
+    /// position of the link before.
+    public var isOfLedger: Bool { isAboutLedger || kind == .userForgotten }
+
     /// Whether the user's holding ended with this event: it now holds nothing. `moved` is no such
     /// event: the user holds the concurrency that the event before it granted.
     public var releasesUser: Bool {
@@ -154,7 +162,7 @@ extension Event {
     public var isAction: Bool {
         switch kind {
         case .applied, .sessionCreated, .disconnected, .destroyed, .projectNamed, .projectModified,
-            .userNamed:
+            .userNamed, .userForgotten:
             true
         case .repossessed: outcome == .operator_ || outcome == .nothingHeld
         case .opened, .epochBegun, .recovered, .withdrawn, .restored: false
@@ -177,6 +185,7 @@ extension Event {
             return .disconnect(user: user, session: namesSession ? inputSession : nil)
         case .destroyed: return .destroy(user: user, session: namesSession ? inputSession : nil)
         case .repossessed: return isAction ? .repossess(user: user) : nil
+        case .userForgotten: return .forget(user: user)
         case .recovered, .withdrawn, .restored: return nil
         }
     }

@@ -7,6 +7,7 @@ extension State {
             return "the event does not follow position \(position)"
         }
         if event.time < time { return "ledger time runs backward" }
+        if !RuleLimits.time.contains(event.time) { return "the time is none a clock shows" }
         switch event.kind {
         case .userNamed:
             return Int(event.user) == users.count ? nil : "the user number is out of order"
@@ -20,6 +21,10 @@ extension State {
             if event.outage < 0 { return "the outage is negative" }
             if let end = event.previousEpochEnd, end != position || end == 0 {
                 return "the epoch before does not end where it says"
+            }
+        case .userForgotten:
+            if event.user == 0 || event.concurrency != 0 {
+                return "forgetting is about one user and no concurrency"
             }
         default:
             if event.user == 0, event.concurrency == 0 { return "the event is about nothing" }

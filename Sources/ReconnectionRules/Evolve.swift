@@ -28,6 +28,9 @@ extension State {
         case .userNamed:
             users.append(UserRecord())
             evolveUser(event)
+        case .userForgotten:
+            lastOfLedger = event.position
+            evolveUser(event)
         case .applied, .sessionCreated, .disconnected, .destroyed, .repossessed, .recovered,
             .withdrawn, .restored:
             if event.user != 0 { evolveUser(event) }
@@ -132,7 +135,8 @@ extension State {
         for project in projects.indices.dropFirst() {
             for number in projects[project].concurrencies.indices.dropFirst()
             where projects[project].concurrencies[number].state.hasDeadline {
-                projects[project].concurrencies[number].moment += outage
+                // Wraps in a log that somebody forged, which must not crash whoever verifies it.
+                projects[project].concurrencies[number].moment &+= outage
             }
         }
         rebuildSchedule()

@@ -17,7 +17,7 @@ public struct State: Sendable {
     public internal(set) var time: Microseconds = 0
     /// Positions that no event has, left out where epochs begin.
     public internal(set) var skippedCount: UInt64 = 0
-    /// Position of the newest event about the ledger itself (opened, epochBegun).
+    /// Position of the newest event of the ledger's own chain (opened, userForgotten, epochBegun).
     public internal(set) var lastOfLedger: Position = 0
     var schedule = DeadlineSchedule()
     /// What the cache was warmed with: kept, so that reading it is not left out. Of no meaning.

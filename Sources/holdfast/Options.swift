@@ -24,6 +24,22 @@ struct JSONFlag: ParsableArguments {
     var isOn = false
 }
 
+/// Where states of the past are kept.
+struct CheckpointSpacingOption: ParsableArguments {
+    @Option(
+        name: .customLong("checkpoint-spacing"),
+        help: ArgumentHelp(
+            "Keep a state of the past every N events, and no more often than every 8 for each "
+                + "user and concurrency; 0 keeps none.", valueName: "N"))
+    var eventCount = CheckpointSpacing().eventCount
+
+    var spacing: CheckpointSpacing { CheckpointSpacing(eventCount: eventCount) }
+
+    func validate() throws {
+        if eventCount < 0 { throw ValidationError("--checkpoint-spacing takes a number from 0") }
+    }
+}
+
 /// A length of time as people write it: 90s, 2m, 1h, 500ms; a bare number is seconds.
 struct Duration: ExpressibleByArgument {
     var microseconds: Microseconds
@@ -42,6 +58,10 @@ struct Duration: ExpressibleByArgument {
         }
         return nil
     }
+
+    static let minute = Duration(microseconds: 60_000_000)
+
+    init(microseconds: Microseconds) { self.microseconds = microseconds }
 
     var defaultValueDescription: String { Duration.text(microseconds) }
 

@@ -185,7 +185,8 @@ private enum TerminalMode {
         if pipeEnds.read < 0 {
             var ends: [Int32] = [-1, -1]
             guard pipe(&ends) == 0 else {
-                throw CheckFailed(message: "cannot make a pipe: \(String(cString: strerror(errno)))")
+                throw CheckFailed(
+                    message: "cannot make a pipe: \(String(cString: strerror(errno)))")
             }
             for end in ends { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
             pipeEnds = (ends[0], ends[1])

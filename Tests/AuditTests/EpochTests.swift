@@ -127,7 +127,7 @@ import Testing
             if next.map({ $0.time > event.time }) ?? true { moments.append(.time(event.time)) }
             for moment in moments {
                 #expect(try reader.event(at: moment).position == event.position)
-                for (index, name) in names.enumerated() {
+                for (index, name) in names.enumerated() where !name.isEmpty {
                     let found = try reader.user(name, at: moment)
                     let number = UserNumber(index + 1)
                     #expect((found == nil) == (number > state.userCount))

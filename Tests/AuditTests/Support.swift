@@ -65,8 +65,15 @@ struct Story {
             }
             if step % 4 == 3 { try core.commit(wallOffset: 7) }
         }
-        // A move ends it: two events of one action.
+        // Somebody comes, is forgotten while connected, and comes again: two users.
         now += .seconds(200)
+        for isForgotten in [true, false] {
+            _ = try perform(.apply(user: "leaver", project: "beta"))
+            _ = try perform(.createSession(user: "leaver"))
+            if isForgotten { _ = try perform(.forget(user: "leaver")) }
+        }
+        try core.commit(wallOffset: 7)
+        // A move ends it: two events of one action.
         _ = try perform(.modifyProject("alpha", ProjectChange(concurrencyCount: 4)))
         _ = try perform(.modifyProject("beta", ProjectChange(concurrencyCount: 4)))
         _ = try perform(.apply(user: "mover", project: "alpha"))
@@ -84,6 +91,28 @@ struct Story {
             try core.beginEpoch(at: now, outage: .seconds(11), by: .ledger)
         } else {
             core.open(at: now, outage: .seconds(11), by: .ledger)
+        }
+    }
+
+    /// The name that a userNamed event binds, by the document of the form.
+    func name(of event: Event, _ keys: ForgedKeys) throws -> String? {
+        for batch in try LogForge.batches(in: directory.log) {
+            for (position, range) in batch.texts where position == event.position {
+                return keys.name(
+                    Array(batch.bytes[range]), user: event.user, position: position)
+            }
+        }
+        return nil
+    }
+
+    /// Puts another text of the same length with an event, and makes the chain anew.
+    func putText(of event: Event, _ text: [UInt8]?) throws {
+        try LogForge.rewrite(in: directory.log) { batches in
+            let index = batches.index(holding: event.position)
+            let range = batches[index].texts.first { $0.position == event.position }!.range
+            precondition(text?.count == range.count)
+            batches[index].bytes.replaceSubrange(range, with: text!)
+            batches.sealAll()
         }
     }
 

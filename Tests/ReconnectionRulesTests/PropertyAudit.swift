@@ -387,7 +387,7 @@ enum PropertyAudit {
             }
         }
         let found = try walk(state.lastOfLedger) { $0.previousOfConcurrency }
-        let expected = positions { $0.kind == .opened || $0.kind == .epochBegun }
+        let expected = positions { $0.isOfLedger }
         if found != expected { throw Discrepancy("ledger chain: \(found), not \(expected)") }
     }
 

@@ -52,8 +52,9 @@ public struct EventImporter {
         _ lines: LineReader, to staging: DataDirectory, _ progress: ((UInt64, UInt64) -> Void)?
     ) throws -> Report {
         try DataDirectory(staging.log).create()
-        var writing = Writing(
-            log: try EventLog(directory: staging.log, mode: .create), lines: lines)
+        let log = try EventLog(directory: staging.log, mode: .create)
+        let keys = try LedgerKeys.owning(staging, log, random: .system, userCount: 0)
+        var writing = Writing(log: log, keys: keys, lines: lines)
         while try lines.next({ try writing.take($0) }) != nil {
             if writing.isBatchFull {
                 try writing.commit()
@@ -62,7 +63,9 @@ public struct EventImporter {
         }
         let view = try writing.finish()
         progress?(lines.byteCount, lines.byteCount)
-        try ViewReplacement.replace(in: staging, by: view)
+        // Who is forgotten in the export has no key here either.
+        try LedgerKeys.forgetMissing(keys, log, view)
+        try ViewReplacement.replace(in: staging, by: view, of: log)
         return Report(
             eventCount: view.state.eventCount, head: view.head,
             stateDigest: StateDigest.of(view.state))
@@ -73,15 +76,19 @@ public struct EventImporter {
 private struct Writing {
     let log: EventLog
     let lines: LineReader
+    private let sealer: TextSealer
     private var redecision = Redecision()
+    /// Users whose names the export has no more, and of whom it has not said why yet.
+    private var nameless: Set<UserNumber> = []
     private var users = NameDirectory()
     private var projects = NameDirectory()
     private let builder = BatchBuilder(after: 0)
     private var head = LogHead.empty
     private var lastPosition: Position = 0
 
-    init(log: EventLog, lines: LineReader) {
+    init(log: EventLog, keys: PersonalKeys, lines: LineReader) {
         self.log = log
+        sealer = TextSealer(keys, random: .system)
         self.lines = lines
     }
 
@@ -130,8 +137,19 @@ private struct Writing {
                 try number(line.inputProject, "project", projects, isNew: false))
         }
         if !line.user.isEmpty {
-            line.event.user = try number(
-                line.user, "user", users, isNew: line.event.kind == .userNamed)
+            let user = try number(line.user, "user", users, isNew: line.event.kind == .userNamed)
+            guard user == line.event.user else {
+                throw lines.fault(
+                    "the user \(line.user) has number \(user), not \(line.event.user)")
+            }
+        } else if line.event.kind == .userNamed {
+            guard Int(line.event.user) == users.count + 1 else {
+                throw lines.fault("the next user has number \(users.count + 1)")
+            }
+        } else if line.event.user != 0 {
+            guard users.isForgotten(line.event.user) else {
+                throw lines.fault("the user \(line.event.user) has a name")
+            }
         }
     }
 
@@ -153,16 +171,45 @@ private struct Writing {
     }
 
     private mutating func append(_ event: Event, _ line: EventLine) throws {
-        guard event.kind == .userNamed || event.kind == .projectNamed else {
-            return builder.append(event)
+        switch event.kind {
+        case .userNamed: return try appendUser(event, line.user)
+        case .projectNamed:
+            guard !line.project.isEmpty else {
+                throw lines.fault("the line gives a number to no name")
+            }
+            return Self.withBytes(of: line.project) { name in
+                projects.append(name)
+                builder.append(event, name: name)
+            }
+        case .userForgotten: nameless.remove(event.user)
+        case .applied, .sessionCreated:
+            if let address = line.clientAddress {
+                return sealer.withSealedAddress(address, event) { builder.append(event, name: $0) }
+            }
+        default: break
         }
-        var name = event.kind == .userNamed ? line.user : line.project
-        guard !name.isEmpty else { throw lines.fault("the line gives a number to no name") }
-        name.withUTF8 { bytes in
-            let bytes = UnsafeRawBufferPointer(bytes)
-            if event.kind == .userNamed { users.append(bytes) } else { projects.append(bytes) }
-            builder.append(event, name: bytes)
+        if line.clientAddress != nil {
+            throw lines.fault("the line has a clientAddress, which its kind never has")
         }
+        builder.append(event)
+    }
+
+    /// A name that is gone is sealed as one that never was: its key goes once the log is whole.
+    private mutating func appendUser(_ event: Event, _ name: String) throws {
+        Self.withBytes(of: name.isEmpty ? "-" : name) { bytes in
+            if name.isEmpty {
+                nameless.insert(event.user)
+                users.append(.forgotten)
+            } else {
+                users.append(bytes)
+            }
+            sealer.withSealedName(bytes, event) { builder.append(event, name: $0) }
+        }
+    }
+
+    private static func withBytes(of name: String, _ body: (UnsafeRawBufferPointer) -> Void) {
+        var name = name
+        name.withUTF8 { body(UnsafeRawBufferPointer($0)) }
     }
 
     mutating func commit() throws {
@@ -179,6 +226,11 @@ private struct Writing {
         }
         guard lastPosition > 0 else {
             throw TraceError(path: lines.path, line: 0, reason: "the file has no events")
+        }
+        if let user = nameless.min() {
+            throw TraceError(
+                path: lines.path, line: 0,
+                reason: "user \(user) has no name, and no line says that it was forgotten")
         }
         try commit()
         try log.synchronise()

@@ -1,3 +1,4 @@
+import EventLog
 import JSON
 import Ledger
 import ReconnectionRules
@@ -8,6 +9,8 @@ struct EventLine {
     var event = Event(position: 0, time: 0, kind: .opened, outcome: .done)
     /// Names, empty where the line has null.
     var user = ""
+    /// The client's address, nil where the line has none.
+    var clientAddress: ClientAddress?
     var project = ""
     var inputProject = ""
 
@@ -35,6 +38,8 @@ struct EventLine {
         event.kind = try fields.named("kind", Self.kinds)
         event.outcome = try fields.named("outcome", Self.outcomes)
         user = try fields.text("user")
+        event.user = try fields.number("userNumber")
+        clientAddress = try Self.address(try fields.text("clientAddress"))
         project = try fields.text("project")
         event.concurrency = try fields.number("concurrency")
         let session: UInt64 = try fields.number("session")
@@ -63,6 +68,14 @@ struct EventLine {
         guard session == 0, deadline == 0, previousOfUser == 0 else {
             throw Fault(reason: "has a session, a deadline or a user's event where none belongs")
         }
+    }
+
+    private static func address(_ text: String) throws(Fault) -> ClientAddress? {
+        if text.isEmpty { return nil }
+        guard let address = ClientAddress(recorded: text) else {
+            throw Fault(reason: "has a clientAddress that is no address")
+        }
+        return address
     }
 
     private mutating func readSettings(_ fields: inout Fields) throws(Fault) {

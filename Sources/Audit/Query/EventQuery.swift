@@ -79,17 +79,18 @@ public struct EventQuery: Sendable {
         while report.matchCount < limit {
             guard let page = try source.nextPage() else { return report }
             report.examinedCount += page.examinedCount
-            for event in page.events {
-                if report.matchCount == limit {
-                    report.isCutShort = true
-                    return report
-                }
+            let wanted = Array(page.events.prefix(limit - report.matchCount))
+            for named in try reader.named(wanted) {
                 report.matchCount += 1
-                report.lastPosition = event.position
-                if try !body(reader.named(event)) {
+                report.lastPosition = named.event.position
+                if try !body(named) {
                     report.isCutShort = true
                     return report
                 }
+            }
+            if wanted.count < page.events.count {
+                report.isCutShort = true
+                return report
             }
             let done =
                 isNewestFirst
@@ -161,10 +162,10 @@ struct EventPlan {
             switch test {
             case .userNumber(let number) where number != 0:
                 return Int(number) < reader.state.users.count ? .user(number) : .nowhere
-            case .placeNumber(let project, let number):
+            case .placeNumber(let project, let number) where number != 0:
                 let projects = reader.state.projects
                 let isThere =
-                    project != 0 && Int(project) < projects.count && number != 0
+                    project != 0 && Int(project) < projects.count
                     && Int(number) < projects[Int(project)].concurrencies.count
                 place = isThere ? .concurrency(project, number) : .nowhere
             default: break

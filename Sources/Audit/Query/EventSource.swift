@@ -374,7 +374,8 @@ final class OutageWeave {
         _ event: Event, _ range: Range<Position>, _ reader: inout EventReader
     ) throws -> [Event] {
         guard !range.isEmpty, leavesDeadline(event) else { return [] }
-        if let session, !(event.isAboutSlot && event.session == session) { return [] }
+        // Of a move, `event` names the session that the user lost; the new grant has none.
+        if let session, event.session != session || event.outcome == .moved { return [] }
         let openings = try self.openings ?? find(&reader)
         self.openings = openings
         var index = openings.partitionIndex { $0 >= range.lowerBound }
@@ -400,7 +401,7 @@ final class OutageWeave {
         var found: [Position] = []
         var position = newest
         while position >= low, position > 0 {
-            guard let opened = try reader.event(at: position), opened.isAboutLedger,
+            guard let opened = try reader.event(at: position), opened.isOfLedger,
                 opened.previousOfConcurrency < position
             else {
                 throw LogError(

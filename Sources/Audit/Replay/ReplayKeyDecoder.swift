@@ -44,7 +44,16 @@ public struct ReplayKeyDecoder: Sendable {
     }
 
     private func character(_ lead: UInt8) -> (ReplayKey?, Int)? {
-        let count = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1
+        let count = switch lead {
+        case 0xC2 ..< 0xE0: 2
+        case 0xE0 ..< 0xF0: 3
+        case 0xF0 ..< 0xF5: 4
+        default: 1
+        }
+        // What is no character is dropped a byte at a time: what follows it may be one.
+        if bytes.prefix(count).dropFirst().contains(where: { $0 & 0xC0 != 0x80 }) {
+            return (nil, 1)
+        }
         guard bytes.count >= count else { return nil }
         guard let text = String(validating: bytes.prefix(count), as: UTF8.self),
             let character = text.first, DisplayText.isHarmless(character)

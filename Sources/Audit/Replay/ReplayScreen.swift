@@ -88,10 +88,10 @@ enum ReplayLayout {
         ("g", "go to a position, or to a time such as 2026-11-23T10:15:30Z"),
         ("u U", "the next event of this user, the one before"),
         ("c C", "the next event of this concurrency, the one before"),
-        ("/", "run until a condition, user=u1 and kind=repossessed for example"),
+        ("/", "run until a condition, as user=u1 and kind=repossessed"),
         ("\\", "run back until a condition"),
         ("n N", "the condition again, on or back"),
-        ("x", "keep looking at this user, whatever the event; again: no longer"),
+        ("x", "keep looking at this user beside every event, or stop it"),
         ("?", "this page"),
         ("q", "quit"),
     ]
@@ -229,7 +229,7 @@ enum ReplayLayout {
         let leadColumns = 1 + digits + 1 + date.utf8.count + 1
         let whatColumn = leadColumns + userColumns + 1
         let what = DisplayText.padded(
-            EventSentence.short(named), to: size.listColumns + 1 - whatColumn)
+            EventSentence.short(named, withProject: isWide), to: size.listColumns - whatColumn)
         return [
             ReplaySegment(column: 0, text: lead, style: plain),
             ReplaySegment(

@@ -14,12 +14,12 @@ public protocol ReplayStates: AnyObject {
 }
 
 /// States folded from the log, some of them kept in memory: a step back starts from the nearest one
-/// before it.
+/// before it. Where none is near, a checkpoint that the ledger kept is the start.
 ///
 /// Behind each fold stand states 64, 512, 4,096 … events before its goal, so that stepping back
 /// costs some dozen events each, and a few hundred now and then. Copies share what neither changed;
-/// how many are kept follows from the size of a whole one. Cost of a state with none near: all
-/// events up to it, checked on all cores.
+/// how many are kept follows from the size of a whole one. Cost of a state with none near: the
+/// events since the last kept checkpoint, checked on all cores.
 public final class FoldedStates: ReplayStates {
     /// Events between a goal and the nearest state before it; the others are farther by 8 each.
     private static let nearestStep: UInt64 = 64
@@ -27,13 +27,17 @@ public final class FoldedStates: ReplayStates {
     private static let quickEventCount: UInt64 = 20_000
 
     private let log: EventLog
+    private let checkpoints: KeptCheckpoints
     private let memoryByteCount: Int
+    /// A kept checkpoint is loaded if it saves more events than this.
+    var savingMin: UInt64 = 65_536
     /// Ascending by position; the empty state is not among them.
     private var kept: [State] = []
 
     /// `present` is the state at the head, if it is known.
     public init(_ reader: LedgerReader, memoryByteCount: Int = 512 << 20) {
         log = reader.log
+        checkpoints = KeptCheckpoints(reader.directory, reader.log)
         self.memoryByteCount = memoryByteCount
         if reader.state.position > 0 { kept = [reader.state] }
     }
@@ -44,8 +48,14 @@ public final class FoldedStates: ReplayStates {
     public func state(
         at position: Position, progress: ((UInt64, UInt64) throws -> Void)? = nil
     ) throws -> State {
-        let start = kept.last { $0.position <= position } ?? State()
+        var start = kept.last { $0.position <= position } ?? State()
         if start.position == position { return start }
+        if position - start.position > savingMin,
+            let loaded = checkpoint(atOrBefore: position, after: start.position + savingMin)
+        {
+            start = loaded
+            keep([start], near: position)
+        }
         let fold = StateFold(start, through: position, marks: marks(start.position, position))
         fold.progress = progress
         defer { keep(fold.taken + (fold.state.position > 0 ? [fold.state] : []), near: position) }
@@ -58,6 +68,15 @@ public final class FoldedStates: ReplayStates {
             _ = try LogScan(log, from: start.position + 1, through: position).run([fold])
         }
         return fold.state
+    }
+
+    /// The newest kept checkpoint between two positions. One that is not what was written is passed
+    /// over; `rebuild` makes it anew.
+    private func checkpoint(atOrBefore position: Position, after least: Position) -> State? {
+        for kept in checkpoints.positions().reversed() where kept <= position && kept > least {
+            if let state = try? checkpoints.state(at: kept) { return state }
+        }
+        return nil
     }
 
     /// Where states are taken on the way to a position.

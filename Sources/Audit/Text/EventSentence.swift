@@ -40,7 +40,7 @@ public enum EventSentence {
     public static func brief(_ named: NamedEvent, withUser: Bool = true) -> String {
         let event = named.event
         let place = event.concurrency == 0 ? "" : " \(named.project)/\(event.concurrency)"
-        let user = named.user.isEmpty || !withUser ? "" : "\(named.user) "
+        let user = named.userText.isEmpty || !withUser ? "" : "\(named.userText) "
         switch event.kind {
         case .opened:
             return event.outage == 0
@@ -57,14 +57,17 @@ public enum EventSentence {
         case .disconnected: return "\(user)disconnected: \(event.outcome.name)\(place)"
         case .destroyed: return "\(user)destroyed: \(event.outcome.name)\(place)"
         case .repossessed: return "\(user)repossessed: \(event.outcome.name)\(place)"
+        case .userForgotten: return "\(user)asked to be forgotten"
         case .recovered, .withdrawn, .restored: return "\(event.kind.name)\(place)"
         }
     }
 
-    /// What happened in two words and a place, the user left out: for narrow columns.
-    public static func short(_ named: NamedEvent) -> String {
+    /// What happened in two words and a place, the user left out: for narrow columns. Without its
+    /// project a place is `/7`.
+    public static func short(_ named: NamedEvent, withProject: Bool = true) -> String {
         let event = named.event
-        let place = event.concurrency == 0 ? "" : " \(named.project)/\(event.concurrency)"
+        let project = withProject ? named.project : ""
+        let place = event.concurrency == 0 ? "" : " \(project)/\(event.concurrency)"
         let outcome = event.outcome.name
         return switch event.kind {
         case .opened: "opened, down \(DurationText.readable(event.outage))"
@@ -77,6 +80,7 @@ public enum EventSentence {
         case .disconnected: "drop \(outcome)\(place)"
         case .destroyed: "destroy \(outcome)\(place)"
         case .repossessed: "lost \(outcome)\(place)"
+        case .userForgotten: "forgotten"
         case .recovered, .withdrawn, .restored: "\(event.kind.name)\(place)"
         }
     }

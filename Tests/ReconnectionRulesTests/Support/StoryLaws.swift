@@ -66,7 +66,7 @@ struct StoryLaws {
             }
             let thing: String? =
                 switch event.kind {
-                case .opened, .epochBegun: "ledger"
+                case .opened, .userForgotten, .epochBegun: "ledger"
                 case .projectNamed, .projectModified: "\(event.project)"
                 default:
                     event.concurrency == 0 ? nil : "\(event.project)/\(event.concurrency)"

@@ -97,6 +97,13 @@ public struct LedgerModel: Sendable {
         case .disconnect(let user, let session): disconnect(user, session, now, caller)
         case .destroy(let user, let session): destroy(user, session, now, caller)
         case .repossess(let user): repossess(user, now, caller)
+        case .forget(let user):
+            precondition(heldIndex(user) == nil, "who holds a slot is freed before")
+            var event = blank(.userForgotten, .done, now, caller)
+            event.user = user
+            event.previousOfConcurrency = lastOfLedger
+            record(event, at: nil)
+            lastOfLedger = position
         case .nameUser(let user):
             var event = blank(.userNamed, .done, now, caller)
             event.user = user
