@@ -9,7 +9,8 @@ public import ReconnectionRules
 
 extension EventLog {
     /// Copies the log up to the batch that holds `position` into a directory that exists and holds
-    /// none: the same id, the same batches. On return the copy is on disk.
+    /// none, or goes on behind what it holds of this log: the same id, the same batches. On return
+    /// the copy is on disk.
     ///
     /// A log only grows, so its beginning is the same in every snapshot: the copy takes a new one
     /// every few megabytes and pins no old pages, beside a writer of any pace. Each batch's hash and
@@ -28,7 +29,8 @@ extension EventLog {
         do {
             let target = try Environment(directory: directory, options: options)
             let table = try copyMeta(to: target)
-            var walk = ForwardWalk(next: 1)
+            head = try LogSnapshot(ReadTransaction(target), table).end(atOrBefore: .max)
+            var walk = ForwardWalk(next: head.position + 1)
             var isDone = false
             while !isDone {
                 isDone = try read { snapshot in
@@ -64,7 +66,7 @@ extension EventLog {
         var transaction = try WriteTransaction(target)
         let copy = try transaction.table(named: LogFormat.metaTableName, create: true)
         let batches = try transaction.table(named: LogFormat.batchTableName, create: true)
-        try transaction.put(value, forKey: key.span.bytes, in: copy, mode: .insert)
+        try transaction.put(value, forKey: key.span.bytes, in: copy)
         try transaction.commit()
         return batches
     }

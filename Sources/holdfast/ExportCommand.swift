@@ -64,7 +64,7 @@ struct ExportCommand: ParsableCommand {
         var exporter = EventExporter(reader, format.format)
         exporter.query.filter = filters.filter(user: user)
         if let first, first > 1 { exporter.query.after = first - 1 }
-        let progress = Progress("export", unit: "positions")
+        let progress = Progress("export", unit: "events")
         defer { progress.end() }
         guard let output else {
             _ = try exporter.run { progress.show($0, of: $1) } _: { try Self.print($0) }

@@ -166,6 +166,45 @@ import Testing
         func end() { state.withLock { $0.isOver = true } }
     }
 
+    /// Somebody is forgotten after the log was copied and before the keys are: the backup has the
+    /// event that says so, and nothing that opens the name.
+    @Test func whoIsForgottenMeanwhileIsForgottenInTheBackup() throws {
+        let directory = DataDirectory(scratch("data"))
+        let now = Story.start
+        let core = try WritableLedger(opening: directory, options: Ledger.Options()).core
+        func act(_ action: Action) throws {
+            _ = try core.perform(action, at: now, by: .library)
+            try core.commit(wallOffset: 0)
+        }
+        try act(.modifyProject("p", ProjectChange(concurrencyCount: 2)))
+        for user in ["ann", "bob"] {
+            try act(.apply(user: user, project: "p"))
+            try act(.createSession(user: user))
+        }
+        var options = Backup.Options()
+        nonisolated(unsafe) let open = core
+        options.betweenCopies = {
+            _ = try? open.perform(.forget(user: "ann"), at: now, by: .library)
+            try? open.commit(wallOffset: 0)
+        }
+        let manifest = try Backup.create(
+            ofOpen: core.log, through: core.head.position, directory, in: scratch("backup"),
+            options: options)
+        #expect(core.state.holding(of: 1) == nil)
+        #expect(manifest.head == core.head)
+        try reading(scratch("backup")) { reader in
+            try #require(reader.user("bob") != nil)
+            #expect(reader.user("ann") == nil)
+            #expect(reader.view.users.isForgotten(1))
+            // The slot is free: nobody without a name holds one.
+            #expect(reader.holders.map(\.name) == ["bob"])
+            #expect(StateDigest.of(reader.state) == manifest.stateDigest)
+        }
+        let target = DataDirectory(scratch("restored"))
+        _ = try Backup.restore(scratch("backup"), into: target, options: restoreOptions())
+        try reading(target.path) { #expect($0.user("ann") == nil && $0.user("bob") != nil) }
+    }
+
     // MARK: - Going on from it
 
     /// A ledger is backed up, goes on, and is lost. Sessions of the lost part stay below all to come.

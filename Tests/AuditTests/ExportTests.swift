@@ -119,9 +119,9 @@ import Testing
 
     /// Made in made-up time: project, two users, one refused, one lost and an epoch.
     private func smallStory(_ path: String) throws -> String {
-        let core = try WritableLedger(
-            opening: DataDirectory(path), options: Ledger.Options()
-        ).core
+        var options = Ledger.Options()
+        options.clientAddresses = .full
+        let core = try WritableLedger(opening: DataDirectory(path), options: options).core
         let start = Story.start
         func act(_ seconds: Int64, _ action: Action) throws {
             try core.settle(at: start + .seconds(seconds), wallOffset: 0)
@@ -129,7 +129,8 @@ import Testing
         }
         let change = ProjectChange(concurrencyCount: 1, requiresSessionName: true)
         try act(0, .modifyProject("a, b", change))
-        try act(1, .apply(user: "say \"hi\"", project: "a, b"))
+        let address = ClientAddress("203.0.113.77")
+        try act(1, .apply(user: "say \"hi\"", project: "a, b", address: address))
         try act(2, .createSession(user: "say \"hi\"", runsWithoutClient: true))
         try act(3, .apply(user: "ann", project: "a, b"))
         try act(4, .disconnect(user: "ann", session: 0))
@@ -146,7 +147,7 @@ import Testing
         #expect(
             lines[1] == """
                 {"position":2,"time":"2023-11-14T22:13:20.000000Z","kind":"projectModified",\
-                "outcome":"done","user":null,"project":"a, b","concurrency":null,"session":null,\
+                "outcome":"done","user":null,"userNumber":null,"clientAddress":null,"project":"a, b","concurrency":null,"session":null,\
                 "state":null,"deadline":null,"namedSession":null,"runsWithoutClient":false,\
                 "askedProject":null,"caller":"credential 2","previousOfUser":null,\
                 "previousOfConcurrency":1,"settings":{"concurrencies":1,\
@@ -156,7 +157,8 @@ import Testing
         #expect(
             lines[7] == """
                 {"position":8,"time":"2023-11-14T22:13:24.000000Z","kind":"disconnected",\
-                "outcome":"stale","user":"ann","project":null,"concurrency":null,"session":null,\
+                "outcome":"stale","user":"ann","userNumber":2,"clientAddress":null,"project":null,\
+                "concurrency":null,"session":null,\
                 "state":null,"deadline":null,"namedSession":0,"runsWithoutClient":false,\
                 "askedProject":null,"caller":"credential 2","previousOfUser":7,\
                 "previousOfConcurrency":null}
@@ -164,7 +166,8 @@ import Testing
         #expect(
             lines[8] == """
                 {"position":512389619384320,"time":"2023-11-14T22:13:25.500000Z",\
-                "kind":"epochBegun","outcome":"done","user":null,"project":null,\
+                "kind":"epochBegun","outcome":"done","user":null,"userNumber":null,\
+                "clientAddress":null,"project":null,\
                 "concurrency":null,"session":null,"state":null,"deadline":null,\
                 "namedSession":null,"runsWithoutClient":false,"askedProject":null,\
                 "caller":"ledger","previousOfUser":null,"previousOfConcurrency":null,\
@@ -176,27 +179,28 @@ import Testing
         _ = try smallStory(scratch("a"))
         let text = try export(scratch("a"), .csv)
         let expected = [
-            "position,time,kind,outcome,user,project,concurrency,session,state,deadline,"
+            "position,time,kind,outcome,user,userNumber,clientAddress,project,concurrency,"
+                + "session,state,deadline,"
                 + "namedSession,runsWithoutClient,askedProject,caller,previousOfUser,"
                 + "previousOfConcurrency,outageSeconds,previousEpochEnd,eventsBefore,"
                 + "concurrencies,reconnectWindowSeconds,lockTimeoutSeconds,cleanupTimeSeconds,"
                 + "requiresSessionName",
-            "1,2023-11-14T22:13:20.000000Z,projectNamed,done,,\"a, b\",,,,,,false,,credential 2"
+            "1,2023-11-14T22:13:20.000000Z,projectNamed,done,,,,\"a, b\",,,,,,false,,credential 2"
                 + ",,,,,,,,,,",
-            "2,2023-11-14T22:13:20.000000Z,projectModified,done,,\"a, b\",,,,,,false,"
+            "2,2023-11-14T22:13:20.000000Z,projectModified,done,,,,\"a, b\",,,,,,false,"
                 + ",credential 2,,1,,,,1,90,30,0,true",
-            "3,2023-11-14T22:13:21.000000Z,userNamed,done,\"say \"\"hi\"\"\",,,,,,,false,"
+            "3,2023-11-14T22:13:21.000000Z,userNamed,done,\"say \"\"hi\"\"\",1,,,,,,,,false,"
                 + ",credential 2,,,,,,,,,,",
-            "4,2023-11-14T22:13:21.000000Z,applied,granted,\"say \"\"hi\"\"\",\"a, b\",1,,"
+            "4,2023-11-14T22:13:21.000000Z,applied,granted,\"say \"\"hi\"\"\",1,203.0.113.77,\"a, b\",1,,"
                 + "reserved,2023-11-14T22:13:51.000000Z,,false,\"a, b\",credential 2,3,,,,,,,,,",
-            "5,2023-11-14T22:13:22.000000Z,sessionCreated,fresh,\"say \"\"hi\"\"\",\"a, b\",1,5,"
+            "5,2023-11-14T22:13:22.000000Z,sessionCreated,fresh,\"say \"\"hi\"\"\",1,,\"a, b\",1,5,"
                 + "connected,,,true,,credential 2,4,4,,,,,,,,",
-            "6,2023-11-14T22:13:23.000000Z,userNamed,done,ann,,,,,,,false,,credential 2,,,,,,,,,,",
-            "7,2023-11-14T22:13:23.000000Z,applied,noIdle,ann,,,,,,,false,\"a, b\",credential 2,"
+            "6,2023-11-14T22:13:23.000000Z,userNamed,done,ann,2,,,,,,,,false,,credential 2,,,,,,,,,,",
+            "7,2023-11-14T22:13:23.000000Z,applied,noIdle,ann,2,,,,,,,,false,\"a, b\",credential 2,"
                 + "6,,,,,,,,,",
-            "8,2023-11-14T22:13:24.000000Z,disconnected,stale,ann,,,,,,0,false,,credential 2,7"
+            "8,2023-11-14T22:13:24.000000Z,disconnected,stale,ann,2,,,,,,,0,false,,credential 2,7"
                 + ",,,,,,,,,",
-            "512389619384320,2023-11-14T22:13:25.500000Z,epochBegun,done,,,,,,,,false,,ledger,"
+            "512389619384320,2023-11-14T22:13:25.500000Z,epochBegun,done,,,,,,,,,,false,,ledger,"
                 + ",,1.5,8,8,,,,,",
         ]
         #expect(text.hasSuffix("\r\n"))

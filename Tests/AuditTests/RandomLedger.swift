@@ -19,7 +19,9 @@ struct RandomLedger {
 
     init(in path: String, seed: UInt64, stepCount: Int = 300) throws {
         directory = DataDirectory(path)
-        let core = try WritableLedger(opening: directory, options: Ledger.Options()).core
+        var options = Ledger.Options()
+        options.clientAddresses = seed % 2 == 0 ? .full : .truncated
+        let core = try WritableLedger(opening: directory, options: options).core
         var play = Play(core: core, random: SeededGenerator(seed: seed))
         try play.run(stepCount)
         digest = StateDigest.of(core.state)
@@ -47,9 +49,11 @@ struct RandomLedger {
             let project = RandomLedger.projects[random.below(RandomLedger.projects.count)]
             switch random.below(20) {
             case 0 ..< 6:
-                try perform(.apply(user: user, project: project))
+                try perform(.apply(user: user, project: project, address: address))
                 if random.below(4) > 0 {
-                    try perform(.createSession(user: user, runsWithoutClient: random.below(6) == 0))
+                    let isAlone = random.below(6) == 0
+                    try perform(
+                        .createSession(user: user, runsWithoutClient: isAlone, address: address))
                 }
             case 6 ..< 8: try perform(.createSession(user: user))
             case 8 ..< 10: try perform(.disconnect(user: user))
@@ -57,7 +61,12 @@ struct RandomLedger {
             case 12: try perform(.disconnect(user: user, session: 0))
             case 13: try perform(.destroy(user: user))
             case 14: try perform(.destroy(user: user, session: session(of: user)))
-            case 15: try perform(.repossess(user: user))
+            case 15:
+                if random.below(4) > 0 || core.users.number(of: user) == nil {
+                    try perform(.repossess(user: user))
+                } else {
+                    try perform(.forget(user: user))
+                }
             case 16, 17: try modify(project)
             case 18:
                 try core.settle(at: now, wallOffset: 5)
@@ -68,6 +77,13 @@ struct RandomLedger {
                 try core.commit(wallOffset: 5)
                 now += .seconds(Int64(random.below(100)))
                 try core.beginEpoch(at: now, outage: .seconds(1), by: .commandLine)
+            }
+        }
+
+        private var address: ClientAddress? {
+            mutating get {
+                let texts = ["203.0.113.77", "2001:db8:1:2::3", ""]
+                return ClientAddress(texts[random.below(3)])
             }
         }
 

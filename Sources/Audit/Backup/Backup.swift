@@ -34,6 +34,9 @@ public enum Backup {
         /// The machine's clock, microseconds since 1970.
         public var wall: @Sendable () -> Microseconds = LedgerClock.system.wall
 
+        /// Called once the log is copied and nothing else is: for tests.
+        package var betweenCopies: @Sendable () -> Void = {}
+
         public init() {}
     }
 
@@ -94,6 +97,14 @@ public enum Backup {
             options, progress)
     }
 
+    /// Makes a backup of a log that this process has open: for tests.
+    package static func create(
+        ofOpen log: EventLog, through position: Position, _ directory: DataDirectory,
+        in path: String, options: Options
+    ) throws -> BackupManifest {
+        try create(of: log, through: position, nil, directory, in: path, options, nil).manifest
+    }
+
     private static func create(
         of log: EventLog, through position: Position, _ signOfLife: Microseconds?,
         _ source: DataDirectory, in path: String, _ options: Options,
@@ -106,13 +117,15 @@ public enum Backup {
             let clock = Stopwatch()
             try DataDirectory(target.log).create()
             let skipped = position - eventCount
-            let head = try log.copy(to: target.log, through: position) { reached in
+            var head = try log.copy(to: target.log, through: position) { reached in
                 // Gaps come before the newest epoch's events: those are what is left to copy.
                 progress?(.copy, reached - min(reached, skipped), eventCount)
             }
             let copySeconds = clock.seconds
             // After the log: whoever was forgotten meanwhile is forgotten in the backup.
+            options.betweenCopies()
             let files = try copyFiles(from: source, to: target, options)
+            head = try copyForgotten(log, to: target, head)
             let verifying = Stopwatch()
             let plan = Verifier.Plan(threads: options.threads)
             let found = try Verifier.verify(log: target.log, keysOf: target, plan) {
@@ -195,6 +208,18 @@ public enum Backup {
                     name: name, byteCount: UInt64(bytes.count), digest: SmallFile.digest(bytes)))
         }
         return files
+    }
+
+    /// Who was forgotten while the log was copied has no key in the copied file. The event that says
+    /// so, and the one that freed what that user held, have to be in the log then.
+    private static func copyForgotten(
+        _ log: EventLog, to target: DataDirectory, _ head: LogHead
+    ) throws -> LogHead {
+        guard SmallFile.exists(target.personalKeys) else { return head }
+        let applied = try PersonalKeys(reading: target.personalKeys, of: log).appliedPosition
+        guard applied > head.position else { return head }
+        try log.makeShownDurable()
+        return try log.copy(to: target.log, through: applied)
     }
 
     private static func finish(

@@ -124,6 +124,8 @@ extension Backup {
         ledgerOptions.ownerNote = "a restore; wait for it to end"
         let ledger = try WritableLedger(opening: staging, options: ledgerOptions)
         defer { withExtendedLifetime(ledger) {} }
+        // Without the old key heads are signed by a new one, and whoever keeps heads is told.
+        _ = try HeadKey.readOrMake(staging)
         let wall = options.clock.wall()
         let now = max(manifest.head.time, wall)
         let lastSign = max(manifest.signOfLife ?? .min, manifest.head.time)

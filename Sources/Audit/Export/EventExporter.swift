@@ -33,10 +33,11 @@ public struct EventExporter {
     }
 
     /// Runs it. `write` takes whole lines, some at a time, and `progress` hears how much of how
-    /// much is done, in positions.
+    /// much is done, in events looked at.
     ///
-    /// Throws `LogError` at damage, and what `write` and `progress` throw. Cost: as the query's;
-    /// memory for one block of lines.
+    /// Throws `LogError` at damage, and what `write` and `progress` throw. Cost: one pass over the
+    /// log from the first position wanted to the last, or, where a user or a concurrency is named,
+    /// that one's events; memory for one block of lines.
     public func run(
         startsWithHeader: Bool = true, progress: ((UInt64, UInt64) throws -> Void)? = nil,
         _ write: ([UInt8]) throws -> Void
@@ -53,16 +54,54 @@ public struct EventExporter {
         }
         var query = query
         query.isNewestFirst = false
-        let found = try query.run(on: reader, progress: progress) { named in
+        let isCutShort = try forEachEvent(query, progress) { named in
             lines.append(named, to: &block)
             report.eventCount += 1
             report.lastPosition = named.event.position
             if block.count >= Self.blockByteCount { try flush() }
-            return true
         }
         try flush()
-        report.coveredPosition = found.isCutShort ? report.lastPosition : reader.head.position
+        report.coveredPosition = isCutShort ? report.lastPosition : reader.head.position
         return report
+    }
+
+    /// Returns whether it ended before the end, at the limit.
+    private func forEachEvent(
+        _ query: EventQuery, _ progress: ((UInt64, UInt64) throws -> Void)?,
+        _ body: (NamedEvent) throws -> Void
+    ) throws -> Bool {
+        let plan = try EventPlan(query, reader)
+        guard plan.path == .scan else {
+            return try query.run(on: reader, progress: progress) { named in
+                try body(named)
+                return true
+            }.isCutShort
+        }
+        guard plan.low <= plan.high, query.limit > 0 else { return false }
+        try reader.log.makeShownDurable()
+        let total = try reader.log.read { snapshot in
+            try snapshot.eventCount(through: plan.high)
+                - (plan.low > 1 ? snapshot.eventCount(through: plan.low - 1) : 0)
+        }
+        // Texts are at hand here, and opened one after the other.
+        let opener = TextOpener(reader.view.keys)
+        var (done, left, isCutShort) = (UInt64(0), query.limit, false)
+        try reader.log.forEachBatch(from: plan.low) { batch in
+            if batch.firstPosition > plan.high || isCutShort { return false }
+            try batch.forEachEvent(from: plan.low) { event, text in
+                guard event.position <= plan.high, !isCutShort, plan.wanted.matches(event) else {
+                    return
+                }
+                isCutShort = left == 0
+                guard !isCutShort else { return }
+                left -= 1
+                try body(reader.view.named(event, text: text, opener))
+            }
+            done += UInt64(batch.eventCount)
+            try progress?(min(done, total), total)
+            return true
+        }
+        return isCutShort
     }
 
     /// Bytes handed over at a time.

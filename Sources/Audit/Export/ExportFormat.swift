@@ -53,8 +53,8 @@ public struct EventLineWriter: Sendable {
 
     /// The columns, in order.
     public static let columns = [
-        "position", "time", "kind", "outcome", "user", "project", "concurrency", "session",
-        "state", "deadline", "namedSession", "runsWithoutClient", "askedProject", "caller",
+        "position", "time", "kind", "outcome", "user", "userNumber", "clientAddress", "project",
+        "concurrency", "session", "state", "deadline", "namedSession", "runsWithoutClient", "askedProject", "caller",
         "previousOfUser", "previousOfConcurrency", "outageSeconds", "previousEpochEnd",
         "eventsBefore", "concurrencies", "reconnectWindowSeconds", "lockTimeoutSeconds",
         "cleanupTimeSeconds", "requiresSessionName",
@@ -69,6 +69,8 @@ public struct EventLineWriter: Sendable {
         row.text(event.kind.name)
         row.text(event.outcome.name)
         row.text(named.user)
+        row.number(UInt64(event.user), isThere: event.user != 0)
+        row.text(named.clientAddress ?? "")
         row.text(named.project)
         row.number(UInt64(event.concurrency), isThere: event.concurrency != 0)
         let isAboutSlot = event.isAboutSlot
