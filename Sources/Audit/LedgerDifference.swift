@@ -93,7 +93,7 @@ public struct LedgerDifference {
 
     /// Events between the two moments.
     public var eventCount: UInt64 {
-        reader.eventCount(after: before.position, through: after.position)
+        after.state.eventCount - min(before.state.eventCount, after.state.eventCount)
     }
 
     /// The counts of the whole ledger at both moments, all of them.

@@ -14,13 +14,17 @@ public struct LedgerStatistics: Sendable, Equatable {
     public var logByteCount: Int
 
     public init(_ reader: LedgerReader) {
-        counters = reader.state.counters
-        eventCount = reader.eventCount(after: 0, through: reader.state.position)
-        userCount = reader.state.userCount
-        projectCount = reader.state.projectCount
-        stateDigest = StateDigest.of(reader.state).description
-        lastTime = reader.state.time
-        logByteCount = reader.log.byteCount
+        self.init(reader.state, logByteCount: reader.log.byteCount)
+    }
+
+    init(_ state: State, logByteCount: Int) {
+        counters = state.counters
+        eventCount = state.eventCount
+        userCount = state.userCount
+        projectCount = state.projectCount
+        stateDigest = StateDigest.of(state).description
+        lastTime = state.time
+        self.logByteCount = logByteCount
     }
 
     /// Names and values in the order they are printed; the names are fixed, zeros included.

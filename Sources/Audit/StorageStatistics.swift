@@ -39,7 +39,7 @@ public struct StorageStatistics: Sendable, Equatable {
         let usedPageCount = try? EventLog.checkPages(directory: reader.directory.log)
         let (byteCount, pageByteCount) = (logByteCount, log.pageByteCount)
         logFreeByteCount = usedPageCount.map { max(0, byteCount - $0 * pageByteCount) }
-        let eventCount = reader.eventCount(after: 0, through: reader.head.position)
+        let eventCount = try reader.eventCount(after: 0, through: reader.head.position)
         bytesPerEvent = eventCount == 0 ? nil : Double(byteCount) / Double(eventCount)
         viewsByteCount = reader.directory.viewsByteCount
         let checkpoints = reader.keptCheckpoints
@@ -64,7 +64,7 @@ public struct StorageStatistics: Sendable, Equatable {
         if length < life {
             start = try reader.event(at: .time(reader.head.time - length)).position
         }
-        let count = reader.eventCount(after: start, through: reader.head.position)
+        let count = try reader.eventCount(after: start, through: reader.head.position)
         var growth = LedgerGrowth(name: name, length: length, eventCount: count)
         if length > 0 {
             growth.eventsPerDay = Double(count) * 86_400e6 / Double(length)

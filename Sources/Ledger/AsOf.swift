@@ -14,7 +14,7 @@ struct UserTrail: Sendable {
     /// Position of the user's newest event, its `eventCount`-th.
     var last: Position
     var eventCount: UInt32
-    /// Position of the newest opened event.
+    /// Position of the newest event of the ledger's own chain.
     var lastOpened: Position
     /// Position of the log's newest event.
     var head: Position
@@ -66,9 +66,10 @@ struct PastUser: Equatable {
 /// Outages are looked up once for the lifetime of the object.
 final class AsOfReader {
     private let log: EventLog
-    /// Opened events from the newest backward, as far as they were needed.
+    /// The ledger's own events from the newest backward, as far as they were needed: openings, and
+    /// others that take no time.
     private var openings: [(position: Position, outage: Microseconds)] = []
-    /// The opened event before the last of them; nil before the first was read.
+    /// The event before the last of them; nil before the first was read.
     private var nextOpening: Position?
 
     init(_ log: EventLog) { self.log = log }
@@ -122,7 +123,7 @@ final class AsOfReader {
             nextOpening = newest
         }
         while let next = nextOpening, next > first {
-            guard let opened = try reader.event(at: next), opened.kind == .opened,
+            guard let opened = try reader.event(at: next), opened.isOfLedger,
                 opened.previousOfConcurrency < next
             else {
                 throw LogError(

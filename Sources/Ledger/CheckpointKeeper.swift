@@ -114,12 +114,15 @@ package final class KeptCheckpointMaker {
 
 /// Folds the batches of a scan into a view and keeps checkpoints on the way.
 package final class KeepingFold: BatchFold {
-    private let views = ViewFold()
+    private let views: ViewFold
     private let maker: KeptCheckpointMaker?
 
     package var view: RecoveredView { views.view }
 
-    package init(_ maker: KeptCheckpointMaker?) { self.maker = maker }
+    package init(_ maker: KeptCheckpointMaker?, from view: RecoveredView = RecoveredView()) {
+        self.maker = maker
+        views = ViewFold(view)
+    }
 
     package func fold(_ batch: borrowing BatchView, before limit: Position) throws {
         try views.fold(batch, before: limit)

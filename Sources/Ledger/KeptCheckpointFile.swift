@@ -6,7 +6,7 @@ import ReconnectionRules
 /// with the current view.
 ///
 /// ```
-/// header     264 bytes: what it is, where it stands, how much follows
+/// header     272 bytes: what it is, where it stands, how much follows
 /// projects   44 bytes each: settings, newest event, how many concurrencies
 /// users      30 bytes each, from the unused number 0 on; so the other two
 /// jumps      29 bytes each
@@ -19,7 +19,7 @@ enum KeptCheckpointFile {
     static let magic: UInt64 = 0x5450_454B_444C_4F48  // "HOLDKEPT"
     /// Version of this form, raised whenever a byte of it means something else.
     static let version: UInt32 = 1
-    static let headerByteCount = 152 + MemoryLayout<Counters>.size
+    static let headerByteCount = 160 + MemoryLayout<Counters>.size
     static let projectByteCount = 44
     static let digestByteCount = 32
 
@@ -28,6 +28,7 @@ enum KeptCheckpointFile {
         var ledgerId: [UInt8]
         var head: LogHead
         var lastOfLedger: Position
+        var skippedCount: UInt64
         var userCount: UInt64
         var jumpBlockCount: UInt64
         var freeJumpBlock: UInt64
@@ -69,6 +70,7 @@ enum KeptCheckpointFile {
             ViewCodec.userByteCount, ViewCodec.jumpBlockByteCount,
             ViewCodec.concurrencyByteCount, projectByteCount,
         ] { writer.write(UInt32(byteCount)) }
+        writer.write(records.skippedCount)
         ViewCodec.write(records.counters, to: &writer)
         return writer.bytes
     }
@@ -93,17 +95,20 @@ enum KeptCheckpointFile {
         let lastOfLedger: Position = reader.read()
         let counts = (0 ..< 4).map { _ in reader.read(UInt64.self) }
         let sizes = (0 ..< 4).map { _ in reader.read(UInt32.self) }
+        let skippedCount: UInt64 = reader.read()
         let counters = ViewCodec.readCounters(&reader)
         let expected = [
             ViewCodec.userByteCount, ViewCodec.jumpBlockByteCount,
             ViewCodec.concurrencyByteCount, projectByteCount,
         ]
         guard reader.isAtEnd, !reader.isExhausted, sizes == expected.map({ UInt32($0) }),
-            head.position > 0, counts[0] > 0, counts[1] > 0, counts[3] > 0, counts[2] <= UInt64(UInt32.max)
+            head.position > skippedCount, counts[0] > 0, counts[1] > 0, counts[3] > 0,
+            counts[2] <= UInt64(UInt32.max)
         else { throw .damaged }
         return Header(
-            ledgerId: id, head: head, lastOfLedger: lastOfLedger, userCount: counts[0],
-            jumpBlockCount: counts[1], freeJumpBlock: counts[2], projectCount: counts[3],
+            ledgerId: id, head: head, lastOfLedger: lastOfLedger,
+            skippedCount: skippedCount, userCount: counts[0], jumpBlockCount: counts[1],
+            freeJumpBlock: counts[2], projectCount: counts[3],
             counters: counters)
     }
 
@@ -160,6 +165,7 @@ enum KeptCheckpointFile {
         records.position = header.head.position
         records.time = header.head.time
         records.lastOfLedger = header.lastOfLedger
+        records.skippedCount = header.skippedCount
         records.counters = header.counters
         guard let least = header.leastByteCount, least <= input.fileByteCount else {
             throw .truncated

@@ -57,7 +57,7 @@ public final class PastStates {
     public func state(
         at wanted: Position, progress: ((Position, Position) -> Void)? = nil
     ) throws(LedgerError) -> State {
-        let position = min(wanted, head)
+        let position = try self.position(of: .position(wanted))
         checkpointPosition = 0
         replayedEventCount = 0
         if position == current.position { return current }
@@ -82,16 +82,20 @@ public final class PastStates {
     /// logarithm of point reads.
     public func position(of moment: Moment) throws(LedgerError) -> Position {
         switch moment {
-        case .position(let position): return min(position, head)
-        case .time(let time):
-            do {
-                return try log.read { snapshot in
-                    var reader = try snapshot.reader()
-                    return try reader.position(atOrBefore: time, upTo: head)
+        case .position(let position) where position >= head: return head
+        default: break
+        }
+        do {
+            return try log.read { snapshot in
+                var reader = try snapshot.reader()
+                switch moment {
+                // One that an epoch left out means the end of the epoch before.
+                case .position(let position): return try reader.position(atOrBefore: position)
+                case .time(let time): return try reader.position(atOrBefore: time, upTo: head)
                 }
-            } catch let error as LogError { throw LedgerError(error) } catch {
-                throw LedgerError(.directory, "\(error)")
             }
+        } catch let error as LogError { throw LedgerError(error) } catch {
+            throw LedgerError(.directory, "\(error)")
         }
     }
 
@@ -131,16 +135,15 @@ public final class PastStates {
     ) throws(LedgerError) {
         let (first, last) = (fold.state.position + 1, fold.last)
         guard first <= last else { return }
-        replayedEventCount = last - first + 1
+        let countBefore = fold.state.eventCount
+        defer { replayedEventCount = fold.state.eventCount - countBefore }
         do {
-            if replayedEventCount <= Self.readCountMax {
+            if last - first < Self.readCountMax {
                 try log.read { snapshot in
                     var reader = try snapshot.reader()
                     for position in first ... last {
-                        guard let event = try reader.event(at: position) else {
-                            throw PastFold.fault(position, "the event is missing")
-                        }
-                        try fold.fold(event)
+                        // One that is missing shows in the next: it does not follow.
+                        if let event = try reader.event(at: position) { try fold.fold(event) }
                     }
                 }
             } else {

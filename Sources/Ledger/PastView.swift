@@ -132,8 +132,8 @@ extension LedgerReader {
         return try user(trail, view.users.name(of: number), at: moment)
     }
 
-    /// A user's newest event, as of a view of it, that fits and lies behind a position; nil if there
-    /// is none. Cost: one point read for each of the user's events down to it.
+    /// A user's newest event, as of a view of it, that fits and lies behind a position; nil if
+    /// there is none. Cost: one point read for each of the user's events down to it.
     public func newestEvent(
         of user: UserView, after start: Position, where fits: (Event) -> Bool
     ) throws(LedgerError) -> NamedEvent? {
@@ -159,9 +159,39 @@ extension LedgerReader {
     }
 
     /// How many events there are behind one position, up to another. Positions order events, they
-    /// need not count them: whoever wants a number asks here.
-    public func eventCount(after first: Position, through last: Position) -> UInt64 {
-        last - min(first, last)
+    /// do not count them: whoever wants a number asks here.
+    ///
+    /// Cost: a point read for each of the ledger's own events behind the first epoch in question.
+    public func eventCount(
+        after first: Position, through last: Position
+    ) throws(LedgerError) -> UInt64 {
+        let (before, all) = (try eventCount(through: first), try eventCount(through: last))
+        return all - min(before, all)
+    }
+
+    private func eventCount(through position: Position) throws(LedgerError) -> UInt64 {
+        if position >= state.position { return state.eventCount }
+        do {
+            return try log.read { snapshot in
+                var reader = try snapshot.reader()
+                var link = state.lastOfLedger
+                // Counts from the nearest end that is known: of the log, or of an epoch before.
+                var end = (position: state.position, count: state.eventCount)
+                while link > 0, end.position > position, let event = try reader.event(at: link),
+                    event.isOfLedger, event.previousOfConcurrency < link
+                {
+                    if let epochEnd = event.previousEpochEnd, let count = event.eventCountBefore {
+                        if position >= link { break }
+                        end = (epochEnd, count)
+                    }
+                    link = event.previousOfConcurrency
+                }
+                return position >= end.position
+                    ? end.count : end.count - min(end.count, end.position - position)
+            }
+        } catch let error as LogError { throw LedgerError(error) } catch {
+            throw LedgerError(.directory, "\(error)")
+        }
     }
 
     /// Ledger time of the first event, nil in an empty ledger.

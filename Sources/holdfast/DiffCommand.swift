@@ -89,7 +89,8 @@ struct DiffCommand: ParsableCommand {
         )
         let text = DifferenceText(isJSON: json.isOn)
         text.moments(
-            first, second, reader.eventCount(after: first.position, through: second.position))
+            first, second,
+            try reader.eventCount(after: first.position, through: second.position))
         guard let difference else {
             if !json.isOn { print("nothing changed for this user") }
             return

@@ -59,6 +59,10 @@ struct Duration: ExpressibleByArgument {
         return nil
     }
 
+    static let minute = Duration(microseconds: 60_000_000)
+
+    init(microseconds: Microseconds) { self.microseconds = microseconds }
+
     var defaultValueDescription: String { Duration.text(microseconds) }
 
     /// `90s`, `1.5s`, `2h`: the shortest of the forms above.

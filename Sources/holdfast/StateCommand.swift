@@ -32,7 +32,7 @@ struct StateCommand: ParsableCommand {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "A past moment: an RFC 3339 time in UTC, or a position.", valueName: "TIME|POSITION"))
+            "A past moment: an RFC 3339 time, or a position.", valueName: "TIME|POSITION"))
     var at: MomentOption?
     @Option(name: .long, help: ArgumentHelp("Only this project and its holders.", valueName: "ID"))
     var project: String?
@@ -150,7 +150,7 @@ struct MomentOption: ExpressibleByArgument {
     init?(argument: String) {
         if let position = Position(argument) {
             moment = .position(position)
-        } else if let time = Timestamp.parse(argument.utf8) {
+        } else if let time = Timestamp.parseLocal(argument.utf8) {
             moment = .time(time)
         } else {
             return nil

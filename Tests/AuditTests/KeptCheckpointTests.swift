@@ -119,7 +119,7 @@ import Testing
         let whole = Files.read(small.file(position))
         var forged = whole
         // The first counter.
-        forged[152] ^= 1
+        forged[160] ^= 1
         Files.write(sealed(forged), to: small.file(position))
         let report = try Verifier.verify(small.directory)
         #expect(report.checkpointFaults.map(\.reason) == [.otherState])
@@ -263,7 +263,7 @@ import Testing
             try $0.state(at: .position(small.kept[0])).state
         }
         #expect(String(decoding: bytes.prefix(8), as: UTF8.self) == "HOLDKEPT")
-        #expect(number(8, 4) == 1 && number(12, 4) == 264)
+        #expect(number(8, 4) == 1 && number(12, 4) == 272)
         #expect(String(decoding: bytes[16 ..< 48], as: UTF8.self) == id)
         #expect(number(48) == small.kept[0] && number(56) == UInt64(state.time))
         #expect(number(96) == state.lastOfLedger && number(104) == UInt64(state.users.count))

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Testing
 
@@ -31,10 +32,25 @@ import Testing
             let slot = try await scratch.done(
                 "history", "--project", "cap-demo", "--concurrency", "1", "--json")
             #expect(!slot.isEmpty)
+            let explained = try await scratch.done("explain", "u1")
+            #expect(explained.last?.hasSuffix("connected with session 6. [6]") == true)
+            let explanation = try object(
+                try await scratch.done("explain", "u1", "--at", "5", "--json").only)
+            #expect(explanation["position"] as? Int == 5)
             let statistics = try object(try await scratch.done("stats", "--json").only)
             #expect(statistics["grantedNew"] as? Int == 1)
             #expect(try await scratch.done("tail", "-n", "2").count == 2)
             #expect(try await scratch.done("credential", "list").isEmpty)
+            let head = try object(try await scratch.done("head", "--json").only)
+            #expect(head["position"] as? Int == statistics["events"] as? Int)
+            let key = try await scratch.done("head", "--public-key").only
+            let proof = try await scratch.done("prove", "2").only
+            let file = scratch.path + "/proof"
+            try proof.write(toFile: file, atomically: false, encoding: .utf8)
+            let checked = try await scratch.run(["check-proof", file, "--key", key])
+            #expect(checked.status == 0, "\(checked.errors)")
+            let asked = try await scratch.done("whatif", "--concurrencies", "1,2", "--json").only
+            #expect(asked.hasPrefix("[{") && asked.contains("\"grantedNew\":1,"))
         }
     }
 

@@ -132,7 +132,7 @@ enum ConditionTest: Sendable, Equatable {
 
 extension Event {
     /// Whether its fields say what they say of events about a user or a concurrency.
-    var isAboutSlot: Bool { kind != .projectModified && kind != .opened }
+    var isAboutSlot: Bool { kind != .projectModified && !isAboutLedger }
 
     /// Whether it is of the grant while that session was its newest, or a report that names it. An
     /// event of no grant is about session 0.

@@ -401,7 +401,7 @@ final class OutageWeave {
         var found: [Position] = []
         var position = newest
         while position >= low, position > 0 {
-            guard let opened = try reader.event(at: position), opened.kind == .opened,
+            guard let opened = try reader.event(at: position), opened.isOfLedger,
                 opened.previousOfConcurrency < position
             else {
                 throw LogError(

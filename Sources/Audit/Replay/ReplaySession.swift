@@ -163,7 +163,7 @@ public final class ReplaySession {
         let text = input.filter { $0 != " " }
         if let position = Position(text) {
             moment = .position(position)
-        } else if let time = Timestamp.parse(text.utf8) {
+        } else if let time = Timestamp.parseLocal(text.utf8) {
             moment = .time(time)
         } else {
             message = (

@@ -40,11 +40,14 @@ public enum EventSentence {
     public static func brief(_ named: NamedEvent, withUser: Bool = true) -> String {
         let event = named.event
         let place = event.concurrency == 0 ? "" : " \(named.project)/\(event.concurrency)"
-        let user = named.user.isEmpty || !withUser ? "" : "\(named.user) "
+        let user = named.userText.isEmpty || !withUser ? "" : "\(named.userText) "
         switch event.kind {
         case .opened:
             return event.outage == 0
                 ? "ledger opened" : "ledger opened after \(DurationText.exact(event.outage)) down"
+        case .epochBegun:
+            return "epoch begun behind position \(event.previousEpochEnd ?? 0), "
+                + "\(DurationText.exact(event.outage)) after the last sign of life"
         case .projectNamed: return "project \(named.project) created"
         case .projectModified: return "project \(named.project) set"
         case .userNamed: return "\(user)seen for the first time, user \(event.user)"
@@ -54,6 +57,7 @@ public enum EventSentence {
         case .disconnected: return "\(user)disconnected: \(event.outcome.name)\(place)"
         case .destroyed: return "\(user)destroyed: \(event.outcome.name)\(place)"
         case .repossessed: return "\(user)repossessed: \(event.outcome.name)\(place)"
+        case .userForgotten: return "\(user)asked to be forgotten"
         case .recovered, .withdrawn, .restored: return "\(event.kind.name)\(place)"
         }
     }
@@ -67,6 +71,7 @@ public enum EventSentence {
         let outcome = event.outcome.name
         return switch event.kind {
         case .opened: "opened, down \(DurationText.readable(event.outage))"
+        case .epochBegun: "epoch begun, down \(DurationText.readable(event.outage))"
         case .projectNamed: "created \(named.project)"
         case .projectModified: "set \(named.project) to \(event.settings?.concurrencyCount ?? 0)"
         case .userNamed: "first seen"
@@ -75,6 +80,7 @@ public enum EventSentence {
         case .disconnected: "drop \(outcome)\(place)"
         case .destroyed: "destroy \(outcome)\(place)"
         case .repossessed: "lost \(outcome)\(place)"
+        case .userForgotten: "forgotten"
         case .recovered, .withdrawn, .restored: "\(event.kind.name)\(place)"
         }
     }
@@ -88,7 +94,7 @@ public enum EventSentence {
                 + DurationText.exact(settings.cleanupTime)
                 + (settings.requiresSessionName ? ", sessions to be named" : "")
         }
-        guard event.kind != .opened else { return "" }
+        guard !event.isAboutLedger else { return "" }
         var parts: [String] = []
         if event.session != 0 { parts.append("session \(event.session)") }
         if event.namesSession, event.inputSession != event.session {
