@@ -63,6 +63,33 @@ import Testing
         #expect(sum < 3_000 * 100, "3,000 steps folded \(sum) events")
     }
 
+    /// Where nothing is near, a checkpoint that the ledger kept is the start; a damaged one is not.
+    @Test func aFarStateStartsFromAKeptCheckpoint() throws {
+        let story = try Story(in: scratch("data"), seed: 4)
+        let positions = try keepCheckpoints(story.directory, every: 40)
+        let expected = Self.states(story.events)
+        let reader = try LedgerReader(opening: story.directory.path)
+        func folded(to goal: Position) throws -> UInt64 {
+            let states = FoldedStates(reader)
+            states.savingMin = 20
+            var count: UInt64 = 0
+            let state = try states.state(at: goal) { _, all in count = all }
+            #expect(StateDigest.of(state) == expected[Int(goal)])
+            return count
+        }
+        #expect(positions.count > 3)
+        for kept in positions.dropLast() where kept > 20 {
+            #expect(try folded(to: kept + 5) == 5)
+            #expect(try folded(to: kept) == 0)
+        }
+        let last = positions[positions.count - 2]
+        let file = reader.keptCheckpoints.file(at: last)
+        var bytes = Files.read(file)
+        bytes[bytes.count / 2] ^= 1
+        Files.write(bytes, to: file)
+        #expect(try folded(to: last + 5) == last + 5 - positions[positions.count - 3])
+    }
+
     /// What is ended goes on where it stopped, and the state is the same.
     @Test func aFoldThatIsEndedLeavesNothingWrong() throws {
         let directory = DataDirectory(scratch("data"))
