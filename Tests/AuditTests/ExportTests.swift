@@ -249,8 +249,11 @@ import Testing
         #expect(
             try export(scratch("a")) { $0.filter.user = "ann" }.split(separator: "\n")
                 == all.filter { $0.contains(#""user":"ann""#) })
-        let rest = try export(scratch("a")) { $0.after = 30 }.split(separator: "\n")
-        #expect(rest == Array(all.dropFirst(30)))
+        let middle = all[all.count / 2]
+        let position = try #require(
+            Position(middle.dropFirst(#"{"position":"#.count).prefix { $0 != "," }))
+        let rest = try export(scratch("a")) { $0.after = position }.split(separator: "\n")
+        #expect(rest == Array(all[(all.count / 2 + 1)...]) && !rest.isEmpty)
         let nothing = try export(scratch("a"), .csv) { $0.filter.userNumber = 4_000 }
         #expect(nothing == EventLineWriter.columns.joined(separator: ",") + "\r\n")
     }

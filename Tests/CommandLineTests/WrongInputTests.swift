@@ -260,7 +260,7 @@ import Testing
         Row("disconnect", status: 2, says: "<user>"),
         Row("destroy", status: 2, says: "<user>"),
         Row("repossess", status: 2, says: "<user>"),
-        Row("import", status: 2, says: "TRACE"),
+        Row("import", status: 2, says: "FILE"),
         Row("import", "TRACE", status: 2, says: "--project"),
         Row("import", "TRACE", "--project", "p1", status: 2, says: "--concurrencies"),
         Row("explain", status: 2, says: "user"),

@@ -96,7 +96,7 @@ extension LedgerTests {
             }
             #expect(files(target.path).isEmpty)
             // The backup is as it was.
-            #expect(files(backup) == ["backup.json", "log"])
+            #expect(files(backup) == ["backup.json", "log", "personal.keys"])
             _ = try Backup.restore(backup, into: target)
             #expect(try Verifier.verify(target).eventCount > 400)
         }
