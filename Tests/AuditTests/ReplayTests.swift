@@ -109,6 +109,36 @@ import Testing
         #expect(StateDigest.of(try states.state(at: goal)) == expected)
     }
 
+    /// Positions that an epoch left out are no events: nothing stands there, nothing stops there.
+    @Test(arguments: [1, 2] as [UInt64])
+    func epochsAreSteppedOver(seed: UInt64) throws {
+        let story = try Story(in: scratch("data"), seed: seed, hasEpochs: true)
+        let reader = try LedgerReader(opening: story.directory.path)
+        let positions = story.events.map(\.position)
+        #expect(positions.last != Position(positions.count), "no epoch left anything out")
+        let digests = Self.states(story.events)
+        let states = FoldedStates(reader)
+        let session = try ReplaySession(reader, states: states)
+        _ = try session.screen(ReplaySize(columns: 80, rows: 24))
+        for (index, position) in positions.enumerated().reversed() {
+            #expect(session.position == position)
+            #expect(StateDigest.of(try states.state(at: position)) == digests[index + 1])
+            _ = try session.press(.up)
+        }
+        for position in positions {
+            #expect(session.position == position)
+            _ = try session.press(.down)
+        }
+        var stream = ReplayStream()
+        var streamed: [Position] = []
+        stream.filter.since = .position(positions[positions.count / 2])
+        try stream.run(on: reader) { moment in
+            streamed.append(moment.named.event.position)
+            return true
+        }
+        #expect(streamed == Array(positions[(positions.count / 2)...]))
+    }
+
     // MARK: - Printed
 
     @Test(arguments: [1, 5] as [UInt64])
@@ -123,12 +153,11 @@ import Testing
             try stream.run(on: reader) { moment in
                 let event = story.events[Int(position) - 1]
                 #expect(moment.named == reader.named(event))
-                let name = moment.named.user
                 if event.user == 0 {
                     #expect(moment.user == nil)
-                } else if !name.isEmpty {
-                    // Who was forgotten has no name to ask by.
-                    #expect(try moment.user == reader.user(name, at: .position(position)))
+                } else {
+                    let held = try reader.user(number: event.user, at: .position(position))
+                    #expect(moment.user == held)
                 }
                 try expectCounts(moment, reader, states.state(at: position))
                 position += 1
