@@ -140,7 +140,7 @@ import Testing
             }
         }
         while load.count < 50 { await Task.yield() }
-        for round in 0 ..< 3 {
+        for round in 0..<3 {
             let answered = try await ledger.apply(user: "marker-\(round)", project: "p")
             let path = scratch("backup-\(round)")
             let manifest = try Backup.create(of: ledger, in: path).manifest
@@ -207,7 +207,8 @@ import Testing
 
     // MARK: - Going on from it
 
-    /// A ledger is backed up, goes on, and is lost. Sessions of the lost part stay below all to come.
+    /// A ledger is backed up, goes on, and is lost. Sessions of the lost part stay below all to
+    /// come.
     @Test func aRestoredLedgerOutranksWhatWasLost() throws {
         let directory = DataDirectory(scratch("data"))
         let start = Self.restoreTime - .seconds(1_000)
@@ -225,7 +226,7 @@ import Testing
         _ = try Backup.create(of: directory, in: scratch("backup"))
         do {
             let core = try WritableLedger(opening: directory, options: Ledger.Options()).core
-            for _ in 0 ..< 1_000 {
+            for _ in 0..<1_000 {
                 lostSession = try core.perform(
                     .createSession(user: "ann"), at: start + 1, by: .library
                 ).event.session
@@ -310,15 +311,18 @@ import Testing
                 options: restoreOptions(Self.restoreTime + .seconds(Int64(later))))
             epochs.append(report.epochPosition)
         }
-        for (earlier, later) in zip(epochs, epochs.dropFirst()) { #expect(later > earlier + 1 << 20) }
+        for (earlier, later) in zip(epochs, epochs.dropFirst()) {
+            #expect(later > earlier + 1 << 20)
+        }
         // A backup of a restored ledger, restored.
         _ = try Backup.create(of: DataDirectory(scratch("restored-0")), in: scratch("second"))
         let again = try Backup.restore(
             scratch("second"), into: DataDirectory(scratch("again")),
             options: restoreOptions(Self.restoreTime + .seconds(3_600)))
         #expect(again.epochPosition > epochs[3])
-        #expect(try Verifier.verify(DataDirectory(scratch("again"))).eventCount
-            == UInt64(story.events.count + 2))
+        #expect(
+            try Verifier.verify(DataDirectory(scratch("again"))).eventCount
+                == UInt64(story.events.count + 2))
     }
 
     @Test func withoutCompensationWindowsEnd() throws {
@@ -383,7 +387,9 @@ import Testing
 
     static let damages = [
         Damage("an ordinary directory", says: "is no backup") { Files.remove($0 + "/backup.json") },
-        Damage("a mark", says: "is an unfinished backup") { Files.write([], to: $0 + "/UNFINISHED") },
+        Damage("a mark", says: "is an unfinished backup") {
+            Files.write([], to: $0 + "/UNFINISHED")
+        },
         Damage("no log", says: "is no backup") { Files.remove($0 + "/log") },
         Damage("a manifest cut off", says: "does not say what a backup says") { path in
             Files.write(Files.read(path + "/backup.json").dropLast(9), to: path + "/backup.json")
@@ -397,7 +403,8 @@ import Testing
         Damage("another number of events", says: "not the log its backup.json speaks of") { path in
             let manifest = String(decoding: Files.read(path + "/backup.json"), as: UTF8.self)
             let head = try #require(manifest.firstMatch(of: #/"head":"(..)/#)).1
-            replace("\"head\":\"\(head)", by: "\"head\":\"\(head == "00" ? "01" : "00")",
+            replace(
+                "\"head\":\"\(head)", by: "\"head\":\"\(head == "00" ? "01" : "00")",
                 in: path + "/backup.json")
         },
         Damage("a file changed", says: "credentials.json is not what was backed up") { path in

@@ -113,7 +113,7 @@ import Testing
     func asOfIsWhatTheEventsLeadTo(seed: UInt64) throws {
         let story = try epochStory(seed: seed)
         let reader = try LedgerReader(opening: story.directory.path)
-        let names = (1 ... reader.state.userCount).map {
+        let names = (1...reader.state.userCount).map {
             reader.view.users.name(of: UserNumber($0))
         }
         var state = State()
@@ -156,7 +156,8 @@ import Testing
         }
         for count in [0, 1, 2, 10, 60, 1_000] as [UInt64] {
             let start = try reader.position(beforeNewest: count)
-            #expect(story.events.count { $0.position > start } == min(Int(count), story.events.count))
+            #expect(
+                story.events.count { $0.position > start } == min(Int(count), story.events.count))
         }
     }
 

@@ -54,7 +54,8 @@ public struct EventLineWriter: Sendable {
     /// The columns, in order.
     public static let columns = [
         "position", "time", "kind", "outcome", "user", "userNumber", "clientAddress", "project",
-        "concurrency", "session", "state", "deadline", "namedSession", "runsWithoutClient", "askedProject", "caller",
+        "concurrency", "session", "state", "deadline", "namedSession", "runsWithoutClient",
+        "askedProject", "caller",
         "previousOfUser", "previousOfConcurrency", "outageSeconds", "previousEpochEnd",
         "eventsBefore", "concurrencies", "reconnectWindowSeconds", "lockTimeoutSeconds",
         "cleanupTimeSeconds", "requiresSessionName",

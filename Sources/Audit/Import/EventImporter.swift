@@ -130,7 +130,8 @@ private struct Writing {
     private mutating func number(_ line: inout EventLine) throws {
         if !line.project.isEmpty {
             line.event.project = ProjectNumber(
-                try number(line.project, "project", projects, isNew: line.event.kind == .projectNamed))
+                try number(
+                    line.project, "project", projects, isNew: line.event.kind == .projectNamed))
         }
         if !line.inputProject.isEmpty {
             line.event.inputProject = ProjectNumber(
