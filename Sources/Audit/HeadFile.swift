@@ -1,4 +1,5 @@
 import Dispatch
+import EventLog
 import Ledger
 public import Proofs
 import Synchronization
@@ -125,26 +126,13 @@ public struct HeadFile: HeadDestination {
     }
 
     private func write(_ bytes: [UInt8], to descriptor: Int32, at offset: off_t) -> Bool {
-        bytes.withUnsafeBytes { bytes in
-            var done = 0
-            while done < bytes.count {
-                let count = pwrite(
-                    descriptor, bytes.baseAddress! + done, bytes.count - done, offset + off_t(done))
-                if count < 0, errno == EINTR { continue }
-                guard count > 0 else { return false }
-                done += count
-            }
-            return true
-        }
+        bytes.withUnsafeBytes { FileBytes.writeAll($0, to: descriptor, at: Int(offset)) }
     }
 
     private func syncDirectory() throws {
-        let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
-        let parent = parts.isEmpty ? "." : parts.joined(separator: "/")
-        let descriptor = open(parent.isEmpty ? "/" : parent, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failure("cannot sync the directory of") }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw failure("cannot sync the directory of") }
+        guard FileBytes.synchronise(directory: FileBytes.parent(of: path)) else {
+            throw failure("cannot sync the directory of")
+        }
     }
 
     private func failure(_ what: String) -> LedgerError {

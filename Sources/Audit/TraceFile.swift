@@ -114,18 +114,14 @@ final class TraceFile: Sendable {
             #endif
             if count == 0 { return descriptor }
             if count < 0, errno == EINTR { continue }
-            var offset = 0
-            while count > 0, offset < count {
-                let written = chunk.withUnsafeBytes {
-                    write(descriptor, $0.baseAddress! + offset, count - offset)
-                }
-                if written < 0, errno == EINTR { continue }
-                if written <= 0 {
-                    let error = failure(path, "cannot copy the trace to \(directory)")
-                    close(descriptor)
-                    throw error
-                }
-                offset += written
+            let isCopied = chunk.withUnsafeBytes {
+                FileBytes.writeAll(
+                    UnsafeRawBufferPointer(rebasing: $0[..<max(0, count)]), to: descriptor)
+            }
+            if !isCopied {
+                let error = failure(path, "cannot copy the trace to \(directory)")
+                close(descriptor)
+                throw error
             }
             if count < 0 {
                 let error = failure(path, "cannot read the trace")

@@ -58,14 +58,9 @@ enum TreeIndex {
         }
         if offset == wanted.count { return }
         if offset < known.count, ftruncate(descriptor, off_t(offset)) != 0 { return }
-        wanted.withUnsafeBytes { bytes in
-            while offset < bytes.count {
-                let count = pwrite(
-                    descriptor, bytes.baseAddress! + offset, bytes.count - offset, off_t(offset))
-                if count < 0, errno == EINTR { continue }
-                guard count > 0 else { return }
-                offset += count
-            }
+        wanted.withUnsafeBytes {
+            _ = FileBytes.writeAll(
+                UnsafeRawBufferPointer(rebasing: $0[offset...]), to: descriptor, at: offset)
         }
     }
 
@@ -116,13 +111,6 @@ enum TreeIndex {
     }
 
     private static func contents(of descriptor: Int32) -> [UInt8] {
-        var bytes: [UInt8] = []
-        var block = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
-            let count = pread(descriptor, &block, block.count, off_t(bytes.count))
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return bytes }
-            bytes += block.prefix(count)
-        }
+        FileBytes.readAll(from: descriptor) ?? []
     }
 }

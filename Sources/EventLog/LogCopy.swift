@@ -72,10 +72,8 @@ extension EventLog {
     }
 
     private static func synchronise(_ directory: String) throws(LogError) {
-        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        let isDone = descriptor >= 0 && fsync(descriptor) == 0
-        let error = errno
-        if descriptor >= 0 { close(descriptor) }
-        if !isDone { throw LogError(LMDBError(.system(error), during: "sync")) }
+        guard FileBytes.synchronise(directory: directory) else {
+            throw LogError(LMDBError(.system(errno), during: "sync"))
+        }
     }
 }

@@ -93,17 +93,8 @@ enum PersonalKeyFile {
             throw failure("cannot read \(path)")
         }
         defer { close(descriptor) }
-        let byteCount = Int(lseek(descriptor, 0, SEEK_END))
-        var bytes = [UInt8](repeating: 0, count: max(0, byteCount))
-        var offset = 0
-        while offset < bytes.count {
-            let count = bytes.withUnsafeMutableBytes {
-                pread(descriptor, $0.baseAddress! + offset, $0.count - offset, off_t(offset))
-            }
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw failure("cannot read \(path)") }
-            if count == 0 { break }
-            offset += count
+        guard let bytes = FileBytes.readAll(from: descriptor) else {
+            throw failure("cannot read \(path)")
         }
         return try decode(bytes, path, ledgerId: ledgerId)
     }
@@ -202,29 +193,14 @@ enum PersonalKeyFile {
     }
 
     private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
-        bytes.withUnsafeBytes { buffer in
-            var offset = 0
-            while offset < buffer.count {
-                let rest = UnsafeRawBufferPointer(rebasing: buffer[offset...])
-                #if canImport(Glibc)
-                    let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
-                #else
-                    let count = Darwin.write(descriptor, rest.baseAddress, rest.count)
-                #endif
-                if count < 0, errno == EINTR { continue }
-                guard count > 0 else { return false }
-                offset += count
-            }
-            return true
-        }
+        bytes.withUnsafeBytes { FileBytes.writeAll($0, to: descriptor) }
     }
 
     private static func synchroniseDirectory(of path: String) throws(LogError) {
-        let directory = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
-        let descriptor = open(directory.isEmpty ? "/" : directory, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failure("cannot open \(directory)") }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw failure("cannot sync \(directory)") }
+        let directory = FileBytes.parent(of: path)
+        guard FileBytes.synchronise(directory: directory) else {
+            throw failure("cannot sync \(directory)")
+        }
     }
 
     private static func failure(_ what: String) -> LogError {

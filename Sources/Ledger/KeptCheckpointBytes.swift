@@ -1,4 +1,5 @@
 import Crypto
+import EventLog
 
 #if canImport(Glibc)
     import Glibc
@@ -58,16 +59,8 @@ final class HashingOutput {
     }
 
     private func flush() {
-        var offset = 0
-        while offset < used, !hasFailed {
-            #if canImport(Glibc)
-                let count = Glibc.write(descriptor, buffer.baseAddress! + offset, used - offset)
-            #else
-                let count = Darwin.write(descriptor, buffer.baseAddress! + offset, used - offset)
-            #endif
-            if count < 0, errno == EINTR { continue }
-            if count <= 0 { failure = count < 0 ? errno : EIO } else { offset += count }
-        }
+        let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<used])
+        if !hasFailed, !FileBytes.writeAll(bytes, to: descriptor) { failure = errno }
         unsyncedByteCount += used
         used = 0
         guard unsyncedByteCount >= Self.syncByteCount, !hasFailed else { return }

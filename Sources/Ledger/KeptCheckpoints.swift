@@ -191,16 +191,7 @@ package struct KeptCheckpoints: Sendable {
         #endif
     }
 
-    private func synchroniseDirectory() {
-        #if canImport(Glibc)
-            let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        #else
-            let descriptor = Darwin.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        #endif
-        guard descriptor >= 0 else { return }
-        _ = fsync(descriptor)
-        close(descriptor)
-    }
+    private func synchroniseDirectory() { _ = FileBytes.synchronise(directory: path) }
 
     package func remove(_ position: Position) { _ = unlink(file(at: position)) }
 

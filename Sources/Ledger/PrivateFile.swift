@@ -1,3 +1,5 @@
+import EventLog
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Darwin)
@@ -50,25 +52,16 @@ package enum PrivateFiles<Failure: PrivateFileError> {
             throw failure("cannot read \(path)")
         }
         defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        var block = [UInt8](repeating: 0, count: 65_536)
-        while true {
-            #if canImport(Glibc)
-                let count = Glibc.read(descriptor, &block, block.count)
-            #else
-                let count = Darwin.read(descriptor, &block, block.count)
-            #endif
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw failure("cannot read \(path)") }
-            if count == 0 { return bytes }
-            bytes.append(contentsOf: block.prefix(count))
-            guard bytes.count <= byteCountMax else {
-                throw Failure(
-                    privateFile:
-                        "\(path) has more than \(byteCountMax) bytes; restore it from a backup",
-                    isDamage: true)
-            }
+        guard let bytes = FileBytes.readAll(from: descriptor, byteCountMax: byteCountMax) else {
+            throw failure("cannot read \(path)")
         }
+        guard bytes.count <= byteCountMax else {
+            throw Failure(
+                privateFile:
+                    "\(path) has more than \(byteCountMax) bytes; restore it from a backup",
+                isDamage: true)
+        }
+        return bytes
     }
 
     /// Replaces the file, mode 0600: after a crash there is the old content or the new one.
@@ -91,10 +84,9 @@ package enum PrivateFiles<Failure: PrivateFileError> {
             _ = unlink(beside)
             throw error
         }
-        let parent = open(directory, O_RDONLY | O_CLOEXEC)
-        guard parent >= 0 else { throw failure("cannot open \(directory)") }
-        defer { close(parent) }
-        guard fsync(parent) == 0 else { throw failure("cannot sync \(directory)") }
+        guard FileBytes.synchronise(directory: directory) else {
+            throw failure("cannot sync \(directory)")
+        }
     }
 
     /// Runs `body` while no other process or thread does so on the same directory.
@@ -113,21 +105,7 @@ package enum PrivateFiles<Failure: PrivateFileError> {
     }
 
     private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
-        bytes.withUnsafeBytes { buffer in
-            var offset = 0
-            while offset < buffer.count {
-                let rest = UnsafeRawBufferPointer(rebasing: buffer[offset...])
-                #if canImport(Glibc)
-                    let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
-                #else
-                    let count = Darwin.write(descriptor, rest.baseAddress, rest.count)
-                #endif
-                if count < 0, errno == EINTR { continue }
-                guard count > 0 else { return false }
-                offset += count
-            }
-            return true
-        }
+        bytes.withUnsafeBytes { FileBytes.writeAll($0, to: descriptor) }
     }
 
     private static func failure(_ what: String) -> Failure {

@@ -1,3 +1,5 @@
+import EventLog
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Darwin)
@@ -97,9 +99,6 @@ extension DataDirectory {
 
     /// Waits until what was made, renamed and removed in it is on disk.
     package func synchronise() throws(LedgerError) {
-        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failure("cannot open \(path)") }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw failure("cannot write \(path)") }
+        guard FileBytes.synchronise(directory: path) else { throw failure("cannot write \(path)") }
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Audit
+import EventLog
 import JSON
 import Ledger
 import ReconnectionRules
@@ -106,15 +107,9 @@ struct ExportCommand: ParsableCommand {
     }
 
     private static func print(_ bytes: [UInt8]) throws {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else {
-                throw CheckFailed(
-                    message: "cannot write to standard output: \(String(cString: strerror(errno)))")
-            }
-            rest = rest.dropFirst(count)
+        guard bytes.withUnsafeBytes({ FileBytes.writeAll($0, to: STDOUT_FILENO) }) else {
+            throw CheckFailed(
+                message: "cannot write to standard output: \(String(cString: strerror(errno)))")
         }
     }
 }

@@ -1,3 +1,4 @@
+import EventLog
 import Ledger
 
 #if canImport(Glibc)
@@ -14,22 +15,13 @@ enum InputFile {
         let descriptor = isInput ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw failure(path) }
         defer { if !isInput { close(descriptor) } }
-        var bytes: [UInt8] = []
-        var block = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
-            #if canImport(Glibc)
-                let count = Glibc.read(descriptor, &block, block.count)
-            #else
-                let count = Darwin.read(descriptor, &block, block.count)
-            #endif
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw failure(path) }
-            if count == 0 { return bytes }
-            bytes += block.prefix(count)
-            guard bytes.count <= byteCountMax else {
-                throw LedgerError(.directory, "\(path) has more than \(byteCountMax) bytes")
-            }
+        guard let bytes = FileBytes.readAll(from: descriptor, byteCountMax: byteCountMax) else {
+            throw failure(path)
         }
+        guard bytes.count <= byteCountMax else {
+            throw LedgerError(.directory, "\(path) has more than \(byteCountMax) bytes")
+        }
+        return bytes
     }
 
     private static func failure(_ path: String) -> LedgerError {

@@ -1,3 +1,5 @@
+import EventLog
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Darwin)
@@ -33,18 +35,8 @@ enum OutputFile {
     static func write(
         _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, _ path: String
     ) throws {
-        var offset = 0
-        while offset < bytes.count {
-            #if canImport(Glibc)
-                let count = Glibc.write(
-                    descriptor, bytes.baseAddress! + offset, bytes.count - offset)
-            #else
-                let count = Darwin.write(
-                    descriptor, bytes.baseAddress! + offset, bytes.count - offset)
-            #endif
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw failure("cannot write \(path)") }
-            offset += count
+        guard FileBytes.writeAll(bytes, to: descriptor) else {
+            throw failure("cannot write \(path)")
         }
     }
 

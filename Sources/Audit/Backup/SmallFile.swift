@@ -14,19 +14,10 @@ enum SmallFile {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileFailure.error("cannot read \(path)") }
         defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        var block = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
-            #if canImport(Glibc)
-                let count = Glibc.read(descriptor, &block, block.count)
-            #else
-                let count = Darwin.read(descriptor, &block, block.count)
-            #endif
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw FileFailure.error("cannot read \(path)") }
-            if count == 0 { return bytes }
-            bytes += block.prefix(count)
+        guard let bytes = FileBytes.readAll(from: descriptor) else {
+            throw FileFailure.error("cannot read \(path)")
         }
+        return bytes
     }
 
     /// Makes a file that is not there. It is on disk on return; its name is once the directory was
@@ -35,7 +26,7 @@ enum SmallFile {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw FileFailure.error("cannot make \(path)") }
         defer { close(descriptor) }
-        let isWritten = bytes.withUnsafeBytes { FileFailure.writeAll($0, to: descriptor) }
+        let isWritten = bytes.withUnsafeBytes { FileBytes.writeAll($0, to: descriptor) }
         guard isWritten, fsync(descriptor) == 0 else {
             throw FileFailure.error("cannot write \(path)")
         }

@@ -81,7 +81,7 @@ public final class ExportFile {
     /// Appends. Throws `directory`, naming the file, if the disk is full for example: what is
     /// written so far stays for --resume.
     public func write(_ bytes: [UInt8]) throws(LedgerError) {
-        let isWritten = bytes.withUnsafeBytes { FileFailure.writeAll($0, to: descriptor) }
+        let isWritten = bytes.withUnsafeBytes { FileBytes.writeAll($0, to: descriptor) }
         guard isWritten else {
             throw FileFailure.error(
                 "cannot write \(partPath ?? path)", advice: "--resume goes on from there")
@@ -176,27 +176,13 @@ enum FileFailure {
             .directory, "\(what): \(reason)" + (advice.map { "; \($0)" } ?? ""))
     }
 
-    /// False, with `errno` set, if not all could be written.
-    static func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
-        var rest = bytes
-        while !rest.isEmpty {
-            let count = write(descriptor, rest.baseAddress, rest.count)
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return false }
-            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-        }
-        return true
-    }
-
     static func synchronise(directoryOf path: String) throws(LedgerError) {
-        let parent = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
-        try synchronise(directory: parent.isEmpty ? "/" : parent)
+        try synchronise(directory: FileBytes.parent(of: path))
     }
 
     static func synchronise(directory: String) throws(LedgerError) {
-        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw error("cannot open \(directory)") }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw error("cannot write \(directory)") }
+        guard FileBytes.synchronise(directory: directory) else {
+            throw error("cannot write \(directory)")
+        }
     }
 }
