@@ -33,10 +33,11 @@ public struct RebuildReport: Sendable, Equatable {
 public enum Rebuilder {
     /// Rebuilds the views of a data directory and compares the result with what stood there.
     ///
-    /// `progress` hears how many events are folded and how many there are, from any thread, one call at a time.
-    /// Cost: one pass over the log, hashed and checked on all cores, or on `threads` of them, ahead
-    /// of the fold; two states in memory. Kept checkpoints are made where they are missing, also
-    /// beside a process that owns the ledger: their bytes follow from the events.
+    /// `progress` hears how many events are folded and how many there are, from any thread, one
+    /// call at a time. Cost: one pass over the log, hashed and checked on all cores, or on
+    /// `threads` of them, ahead of the fold; two states in memory. Kept checkpoints are made where
+    /// they are missing, also beside a process that owns the ledger: their bytes follow from the
+    /// events.
     public static func rebuild(
         _ directory: DataDirectory, threads: Int? = nil,
         keeping spacing: CheckpointSpacing = CheckpointSpacing(),

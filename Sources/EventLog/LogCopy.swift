@@ -13,8 +13,8 @@ extension EventLog {
     /// the copy is on disk.
     ///
     /// A log only grows, so its beginning is the same in every snapshot: the copy takes a new one
-    /// every few megabytes and pins no old pages, beside a writer of any pace. Each batch's hash and
-    /// link are checked on the way. `progress` hears the position reached.
+    /// every few megabytes and pins no old pages, beside a writer of any pace. Each batch's hash
+    /// and link are checked on the way. `progress` hears the position reached.
     ///
     /// Throws at the first batch that is not what was written, `storage` if the disk is full for
     /// example: the copy is then of no use. Cost: one read and one write of the log.

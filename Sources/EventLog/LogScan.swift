@@ -80,7 +80,8 @@ package struct LogScan {
 
     /// Runs it. `progress` hears the last position that every fold has, less those that the scan
     /// went over and no event has, from any thread, one call at a time: in a scan from the first
-    /// event, the number of events. Throws what is at fault at the lowest position, or what a fold throws.
+    /// event, the number of events. Throws what is at fault at the lowest position, or what a fold
+    /// throws.
     package func run(
         _ folds: [any BatchFold], progress: ((Position) -> Void)? = nil
     ) throws -> ScanReport {

@@ -65,7 +65,8 @@ package enum Recovery {
             start,
             RecoveryReport(
                 checkpointPosition: checkpointPosition,
-                replayedEventCount: start.state.eventCount - checkpointEventCount, rejection: rejection,
+                replayedEventCount: start.state.eventCount - checkpointEventCount,
+                rejection: rejection,
                 savedUserNames: savedUserNames, savedProjectNames: savedProjectNames)
         )
     }

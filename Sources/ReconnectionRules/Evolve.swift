@@ -1,11 +1,11 @@
 /// Views are folded from events. `evolve` decides nothing: all it needs stands in the event.
 extension State {
-    /// Folds one event in. Events come in order, from position 1 on, without gaps but where an epoch
-    /// begins.
+    /// Folds one event in. Events come in order, from position 1 on, without gaps but where an
+    /// epoch begins.
     ///
     /// Cost: O(1) amortised, plus O(log n) where a deadline or an idle concurrency is queued;
-    /// O(concurrencies) for opened, epochBegun and projectModified. Traps on an event out of order; whether an
-    /// event is possible at all is the business of `verify`, which decides it again.
+    /// O(concurrencies) for opened, epochBegun and projectModified. Traps on an event out of order;
+    /// whether an event is possible at all is the business of `verify`, which decides it again.
     public mutating func evolve(_ event: Event) {
         if event.position != position + 1 {
             precondition(

@@ -148,8 +148,8 @@ struct RestoreCommand: ParsableCommand {
             "a new epoch begins at position \(report.epochPosition): higher than any session id "
                 + "before, those of what is lost included")
         print(
-            "deadlines that ran moved back by \(DurationText.readable(report.outage)); what happened "
-                + "after the backup is not in it, and cannot be known from it")
+            "deadlines that ran moved back by \(DurationText.readable(report.outage)); what "
+                + "happened after the backup is not in it, and cannot be known from it")
     }
 }
 

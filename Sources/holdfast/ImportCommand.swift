@@ -13,15 +13,16 @@ struct ImportCommand: ParsableCommand {
             import broken off goes on where its last batch stood: type the same command again.
 
             An export is what holdfast export writes as jsonl. It makes the same ledger, events \
-            and state, in a new or an empty directory. Every event has to be what the rules decide; \
-            the first line that is not is refused, and nothing is left.
+            and state, in a new or an empty directory. Every event has to be what the rules \
+            decide; the first line that is not is refused, and nothing is left.
 
             EXAMPLES
               holdfast import trace.csv --data ./ledger --project cap-demo --concurrencies 60
               holdfast import events.jsonl --data ./copy
             """)
 
-    @Argument(help: ArgumentHelp("The trace or the export.", valueName: "FILE"), completion: .file())
+    @Argument(
+        help: ArgumentHelp("The trace or the export.", valueName: "FILE"), completion: .file())
     var file: String
     @Option(
         name: .long,

@@ -207,7 +207,8 @@ import Testing
 
     // MARK: - Going on from it
 
-    /// A ledger is backed up, goes on, and is lost. Sessions of the lost part stay below all to come.
+    /// A ledger is backed up, goes on, and is lost. Sessions of the lost part stay below all that
+    /// come.
     @Test func aRestoredLedgerOutranksWhatWasLost() throws {
         let directory = DataDirectory(scratch("data"))
         let start = Self.restoreTime - .seconds(1_000)
@@ -310,7 +311,9 @@ import Testing
                 options: restoreOptions(Self.restoreTime + .seconds(Int64(later))))
             epochs.append(report.epochPosition)
         }
-        for (earlier, later) in zip(epochs, epochs.dropFirst()) { #expect(later > earlier + 1 << 20) }
+        for (earlier, later) in zip(epochs, epochs.dropFirst()) {
+            #expect(later > earlier + 1 << 20)
+        }
         // A backup of a restored ledger, restored.
         _ = try Backup.create(of: DataDirectory(scratch("restored-0")), in: scratch("second"))
         let again = try Backup.restore(
@@ -383,7 +386,9 @@ import Testing
 
     static let damages = [
         Damage("an ordinary directory", says: "is no backup") { Files.remove($0 + "/backup.json") },
-        Damage("a mark", says: "is an unfinished backup") { Files.write([], to: $0 + "/UNFINISHED") },
+        Damage("a mark", says: "is an unfinished backup") {
+            Files.write([], to: $0 + "/UNFINISHED")
+        },
         Damage("no log", says: "is no backup") { Files.remove($0 + "/log") },
         Damage("a manifest cut off", says: "does not say what a backup says") { path in
             Files.write(Files.read(path + "/backup.json").dropLast(9), to: path + "/backup.json")

@@ -12,7 +12,8 @@ import Testing
 
     /// The export of a ledger as text.
     private func export(
-        _ path: String, _ format: ExportFormat = .jsonl, _ change: (inout EventQuery) -> Void = { _ in }
+        _ path: String, _ format: ExportFormat = .jsonl,
+        _ change: (inout EventQuery) -> Void = { _ in }
     ) throws -> String {
         let reader = try LedgerReader(opening: path)
         var exporter = EventExporter(reader, format)
@@ -147,7 +148,8 @@ import Testing
         #expect(
             lines[1] == """
                 {"position":2,"time":"2023-11-14T22:13:20.000000Z","kind":"projectModified",\
-                "outcome":"done","user":null,"userNumber":null,"clientAddress":null,"project":"a, b","concurrency":null,"session":null,\
+                "outcome":"done","user":null,"userNumber":null,"clientAddress":null,\
+                "project":"a, b","concurrency":null,"session":null,\
                 "state":null,"deadline":null,"namedSession":null,"runsWithoutClient":false,\
                 "askedProject":null,"caller":"credential 2","previousOfUser":null,\
                 "previousOfConcurrency":1,"settings":{"concurrencies":1,\
@@ -191,11 +193,13 @@ import Testing
                 + ",credential 2,,1,,,,1,90,30,0,true",
             "3,2023-11-14T22:13:21.000000Z,userNamed,done,\"say \"\"hi\"\"\",1,,,,,,,,false,"
                 + ",credential 2,,,,,,,,,,",
-            "4,2023-11-14T22:13:21.000000Z,applied,granted,\"say \"\"hi\"\"\",1,203.0.113.77,\"a, b\",1,,"
+            "4,2023-11-14T22:13:21.000000Z,applied,granted,\"say \"\"hi\"\"\",1,203.0.113.77,"
+                + "\"a, b\",1,,"
                 + "reserved,2023-11-14T22:13:51.000000Z,,false,\"a, b\",credential 2,3,,,,,,,,,",
             "5,2023-11-14T22:13:22.000000Z,sessionCreated,fresh,\"say \"\"hi\"\"\",1,,\"a, b\",1,5,"
                 + "connected,,,true,,credential 2,4,4,,,,,,,,",
-            "6,2023-11-14T22:13:23.000000Z,userNamed,done,ann,2,,,,,,,,false,,credential 2,,,,,,,,,,",
+            "6,2023-11-14T22:13:23.000000Z,userNamed,done,ann,2,,,,,,,,false,,credential 2"
+                + ",,,,,,,,,,",
             "7,2023-11-14T22:13:23.000000Z,applied,noIdle,ann,2,,,,,,,,false,\"a, b\",credential 2,"
                 + "6,,,,,,,,,",
             "8,2023-11-14T22:13:24.000000Z,disconnected,stale,ann,2,,,,,,,0,false,,credential 2,7"

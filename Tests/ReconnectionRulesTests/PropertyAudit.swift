@@ -410,7 +410,8 @@ enum PropertyAudit {
             }
             let jump = events[position]?.jump
             if jump != expected {
-                throw Discrepancy("user \(user): \(position) jumps to \(jump ?? 0), not \(expected)")
+                throw Discrepancy(
+                    "user \(user): \(position) jumps to \(jump ?? 0), not \(expected)")
             }
         }
     }

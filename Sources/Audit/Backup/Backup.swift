@@ -62,11 +62,11 @@ public enum Backup {
 
     /// Makes a backup of the ledger in a data directory, in a directory that is new or empty.
     ///
-    /// What is copied is durable in the ledger first. `progress` hears of each phase how many events
-    /// of how many are done, from any thread, one call at a time. Throws what is wrong with the
-    /// ledger or the disk; the directory is then marked as unfinished, and the log's copy removed.
-    /// Cost: one read and one write of the log, then a verification of the copy. Pins no pages of
-    /// the ledger's log.
+    /// What is copied is durable in the ledger first. `progress` hears of each phase how many
+    /// events of how many are done, from any thread, one call at a time. Throws what is wrong with
+    /// the ledger or the disk; the directory is then marked as unfinished, and the log's copy
+    /// removed. Cost: one read and one write of the log, then a verification of the copy. Pins no
+    /// pages of the ledger's log.
     public static func create(
         of directory: DataDirectory, in path: String, options: Options = Options(),
         progress: ((Phase, UInt64, UInt64) -> Void)? = nil
@@ -171,7 +171,7 @@ public enum Backup {
         try requireSpace(target.path, byteCount)
         try SmallFile.create(
             target.backupMark,
-            Array("This backup is not whole. Unless one is being made, remove the directory.\n".utf8))
+            Array("This is no backup yet. Unless one is being made, remove the directory.\n".utf8))
         try target.synchronise()
         try FileFailure.synchronise(directoryOf: target.path)
     }
@@ -210,8 +210,8 @@ public enum Backup {
         return files
     }
 
-    /// Who was forgotten while the log was copied has no key in the copied file. The event that says
-    /// so, and the one that freed what that user held, have to be in the log then.
+    /// Who was forgotten while the log was copied has no key in the copied file. The event that
+    /// says so, and the one that freed what that user held, have to be in the log then.
     private static func copyForgotten(
         _ log: EventLog, to target: DataDirectory, _ head: LogHead
     ) throws -> LogHead {

@@ -33,13 +33,13 @@ extension Backup {
         public init() {}
     }
 
-    /// Verifies a backup, makes a ledger of it in a directory that is new or empty, and begins a new
-    /// epoch there.
+    /// Verifies a backup, makes a ledger of it in a directory that is new or empty, and begins a
+    /// new epoch there.
     ///
     /// What happened after the backup is lost, and nobody can know what it was. A new epoch makes
-    /// that harmless to whoever compares session ids: see `Epochs`. The time since the backup's last
-    /// sign of life counts as an outage. The ledger is made aside and put into its place at the end:
-    /// a restore broken off leaves a directory that no command takes for a ledger.
+    /// that harmless to whoever compares session ids: see `Epochs`. The time since the backup's
+    /// last sign of life counts as an outage. The ledger is made aside and put into its place at
+    /// the end: a restore broken off leaves a directory that no command takes for a ledger.
     ///
     /// `progress` hears of each phase how many events of how many are done. Cost: a verification,
     /// one copy, and one fold of the log.

@@ -78,6 +78,7 @@ private struct Writing {
     let lines: LineReader
     private let sealer: TextSealer
     private var redecision = Redecision()
+    private var usual = UsualEventLines()
     /// Users whose names the export has no more, and of whom it has not said why yet.
     private var nameless: Set<UserNumber> = []
     private var users = NameDirectory()
@@ -97,7 +98,7 @@ private struct Writing {
 
     mutating func take(_ line: UnsafeRawBufferPointer) throws {
         do {
-            var read = try EventLine(line)
+            var read = try usual.read(line) ?? EventLine(strictly: line)
             try requireNext(read.event)
             try number(&read)
             let event = try redecision.complete(read.event)
@@ -130,7 +131,8 @@ private struct Writing {
     private mutating func number(_ line: inout EventLine) throws {
         if !line.project.isEmpty {
             line.event.project = ProjectNumber(
-                try number(line.project, "project", projects, isNew: line.event.kind == .projectNamed))
+                try number(
+                    line.project, "project", projects, isNew: line.event.kind == .projectNamed))
         }
         if !line.inputProject.isEmpty {
             line.event.inputProject = ProjectNumber(

@@ -60,7 +60,9 @@ struct EventText {
         }
         if event.flag { words.append("unattended") }
         if let count = event.eventCountBefore { words.append("events \(count)") }
-        if event.session != 0, event.kind != .epochBegun { words.append("session \(event.session)") }
+        if event.session != 0, event.kind != .epochBegun {
+            words.append("session \(event.session)")
+        }
         return words
     }
 

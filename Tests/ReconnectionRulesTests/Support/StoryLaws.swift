@@ -10,7 +10,8 @@ struct StoryLaws {
             + counterFaults(state.counters) + punctualityFaults() + restoreFaults()
     }
 
-    /// Positions count from 1 without gaps but where an epoch begins; ledger time never runs backward.
+    /// Positions count from 1 without gaps but where an epoch begins; ledger time never runs
+    /// backward.
     private func orderFaults() -> [String] {
         var faults: [String] = []
         var last: Position = 0

@@ -170,7 +170,8 @@ public struct LedgerModel: Sendable {
     }
 
     /// As an open, behind a gap: four million positions for each second since 2020, or, where those
-    /// lie behind already or less than sixteen million on, the beginning of the block of 2⁴⁰ after the next.
+    /// lie behind already or less than sixteen million on, the beginning of the block of 2⁴⁰ after
+    /// the next.
     private mutating func beginEpoch(
         _ outage: Microseconds, _ now: Microseconds, _ caller: Caller
     ) {
