@@ -111,7 +111,7 @@ extension WhatIfOutcome {
         boundCount = world.assumed.boundCount
         differences = world.differences.byUser.map { number, counts in
             UserDifference(
-                user: reader.userName(of: number), returnsGained: UInt64(counts.returnsGained),
+                user: reader.userText(of: number), returnsGained: UInt64(counts.returnsGained),
                 returnsLost: UInt64(counts.returnsLost),
                 grantsGained: UInt64(counts.grantsGained), grantsLost: UInt64(counts.grantsLost))
         }.sorted { $0.user < $1.user }
@@ -119,7 +119,7 @@ extension WhatIfOutcome {
         silentHours = Self.hours(meter.silentTime)
         silentHoldings = meter.silences.map {
             SilentHolding(
-                user: reader.userName(of: $0.user), concurrency: $0.concurrency, state: $0.state,
+                user: reader.userText(of: $0.user), concurrency: $0.concurrency, state: $0.state,
                 since: $0.since, until: $0.until, isOpen: $0.isOpen)
         }
     }
@@ -128,7 +128,7 @@ extension WhatIfOutcome {
 }
 
 extension LedgerReader {
-    func userName(of number: UserNumber) -> String { view.users.name(of: number) }
+    func userText(of number: UserNumber) -> String { view.userText(of: number) }
     func projectName(of number: ProjectNumber) -> String { view.projects.name(of: UInt32(number)) }
 }
 

@@ -85,7 +85,6 @@ struct WhatIfWorld {
         }
         lastTime = event.time
         switch event.kind {
-        // Positions of this world are its own: an epoch is only the outage it ended.
         case .opened, .epochBegun: open(event)
         case .userForgotten: forget(event)
         case .projectModified: modify(event)
@@ -128,7 +127,10 @@ struct WhatIfWorld {
         }
         let lastSign = event.time - event.outage
         settle(at: max(min(lastSign, unsettled - 1), 0))
-        perform(.open(outage: event.outage), event)
+        let (position, outage) = (state.position, event.outage)
+        let canBegin = position > 0 && Epochs.firstPosition(after: position, at: event.time) != nil
+        let isEpoch = event.kind == .epochBegun && canBegin
+        perform(isEpoch ? .beginEpoch(outage: outage) : .open(outage: outage), event)
         guard event.outage > 0 else { return }
         for index in recordedDeadlines.indices {
             for number in recordedDeadlines[index].indices

@@ -1,4 +1,4 @@
-public import ReconnectionRules
+package import ReconnectionRules
 
 /// What the batch before one says, as far as the next one has to fit it.
 struct BatchLink {

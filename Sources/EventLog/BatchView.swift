@@ -198,7 +198,7 @@ public struct BatchView: ~Copyable {
 /// Walks the texts of a batch: entries of event index (4 bytes), length (2 bytes), and the bytes.
 package struct NameWalk {
     let bytes: UnsafeRawBufferPointer
-    private(set) var offset = 0
+    var offset = 0
     private(set) var isDamaged = false
 
     init(bytes: UnsafeRawBufferPointer) { self.bytes = bytes }

@@ -1,5 +1,5 @@
 import LMDB
-public import ReconnectionRules
+package import ReconnectionRules
 
 #if canImport(Glibc)
     import Glibc

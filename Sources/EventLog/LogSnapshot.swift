@@ -105,20 +105,6 @@ public struct LogSnapshot: ~Copyable {
         return name
     }
 
-    /// The text that stands with the event at that position, nil if none does, and whether it is
-    /// sealed. The batch's hash is not checked: what is sealed is checked when it is opened. Cost:
-    /// a walk over the texts of one batch.
-    package func text(
-        at position: Position
-    ) throws -> (bytes: [UInt8], isSealed: Bool)? {
-        var text: (bytes: [UInt8], isSealed: Bool)?
-        try withBatch(holding: position) { batch in
-            guard batch.hasTexts else { return }
-            text = batch.name(at: position).map { ($0, batch.hasSealedTexts) }
-        }
-        return text
-    }
-
     /// Calls `body` with the batch that holds `position`; not at all past the end, for 0, and for
     /// a position that an epoch's begin left out. The hash is not checked: check it, or read single
     /// events.

@@ -1,5 +1,5 @@
 import LMDB
-package import ReconnectionRules
+import ReconnectionRules
 
 /// The sealed names of a segment, opened by the thread that checked it: opening takes longer than
 /// all else that is done with an event, and needs no order.

@@ -40,9 +40,10 @@ public struct DataDirectory: Sendable {
 
     private static let names: Set<String> = [
         "log", "views", "checkpoints", "sign-of-life", "owner.lock", "credentials.json",
-        "credentials.json.new", "server-session.key", "server-session.key.new", "personal.keys",
-        "personal.keys.new", "personal.keys.old", "head.key", "head.key.new", "head.note",
-        "head.note.new", "tree", "unfinished", "backup.json",
+        "credentials.json.new", "server-session.key", "server-session.key.new",
+        "personal.keys", "personal.keys.new", "personal.keys.old",
+        "head.key", "head.key.new", "head.note", "head.note.new", "tree",
+        "unfinished", "backup.json",
     ]
 
     /// What stands at the path.

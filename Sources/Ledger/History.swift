@@ -27,8 +27,11 @@ public struct NamedEvent: Sendable, Equatable {
     /// The user as people read it: the name, or the number of one that was forgotten; empty if the
     /// event concerns none.
     public var userText: String {
-        user.isEmpty && event.user != 0 ? "user \(event.user) (forgotten)" : user
+        user.isEmpty && event.user != 0 ? Self.forgotten(event.user) : user
     }
+
+    /// What stands in place of the name of somebody who was forgotten.
+    static func forgotten(_ number: UserNumber) -> String { "user \(number) (forgotten)" }
 }
 
 /// Walks over back-pointers: k point reads for k events, in a log of any length.
@@ -52,7 +55,7 @@ enum History {
     }
 
     /// The addresses that stand with some events, in their order, as far as `keys` opens them.
-    /// Cost: for each batch that holds some of them a point read, and a walk over its texts.
+    /// Cost: a point read for each apply and session, and a walk over the texts of each batch.
     static func addresses(
         of events: [Event], _ log: EventLog, _ keys: PersonalKeys?
     ) throws(LedgerError) -> [String?] {
@@ -60,25 +63,16 @@ enum History {
         var addresses = [String?](repeating: nil, count: events.count)
         guard keys != nil else { return addresses }
         do {
-            var left = events.indices.filter {
-                events[$0].kind == .applied || events[$0].kind == .sessionCreated
-            }.sorted { events[$0].position > events[$1].position }
             try log.read { snapshot in
-                while let first = left.last {
-                    try snapshot.withBatch(holding: events[first].position) { batch in
-                        var texts = batch.names
-                        while let index = left.last, events[index].position <= batch.lastPosition {
-                            left.removeLast()
-                            let event = events[index]
-                            let place = Int(event.position - batch.firstPosition)
-                            while let next = texts.nextIndex, next < place,
-                                texts.name(ofEventAt: next) != nil
-                            {}
-                            addresses[index] = texts.name(ofEventAt: place)
-                                .flatMap { opener.address($0, event)?.description }
-                        }
+                var texts = TextReader()
+                for (index, event) in events.enumerated()
+                where event.kind == .applied || event.kind == .sessionCreated {
+                    guard let text = try texts.text(at: event.position, in: snapshot) else {
+                        continue
                     }
-                    if left.last == first { left.removeLast() }
+                    addresses[index] = text.bytes.withUnsafeBytes {
+                        opener.address($0, event)?.description
+                    }
                 }
             }
         } catch let error as LogError { throw LedgerError(error) } catch {

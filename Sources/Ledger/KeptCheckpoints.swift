@@ -122,7 +122,7 @@ package struct KeptCheckpoints: Sendable {
     }
 
     /// Why a kept checkpoint is not used, as far as its header and length tell, nil if they tell
-    /// nothing. Cost: some microseconds.
+    /// nothing. Cost: one read of up to a megabyte, and a point read in the log.
     package func quickFault(at position: Position) -> KeptCheckpointFault? {
         do throws(KeptCheckpointFault.Reason) {
             let (header, input) = try open(position)

@@ -122,12 +122,13 @@ extension RecoveredView {
     ) throws -> Bool {
         let opener = TextOpener(keys)
         return try log.read { snapshot in
+            var texts = TextReader()
             for number in numbers {
                 let record = state.users[Int(number)]
                 let first = try snapshot.firstEvent(
                     ofUser: number, newest: record.last)
                 guard let first, first.kind == .userNamed,
-                    let text = try snapshot.text(at: first.position)
+                    let text = try texts.text(at: first.position, in: snapshot)
                 else { return false }
                 let opened = text.bytes.withUnsafeBytes {
                     opener.name($0, first, isSealed: text.isSealed)

@@ -132,8 +132,8 @@ extension LedgerReader {
         return try user(trail, view.users.name(of: number), at: moment)
     }
 
-    /// A user's newest event, as of a view of it, that fits and lies behind a position; nil if there
-    /// is none. Cost: one point read for each of the user's events down to it.
+    /// A user's newest event, as of a view of it, that fits and lies behind a position; nil if
+    /// there is none. Cost: one point read for each of the user's events down to it.
     public func newestEvent(
         of user: UserView, after start: Position, where fits: (Event) -> Bool
     ) throws(LedgerError) -> NamedEvent? {

@@ -82,6 +82,12 @@ package struct RecoveredView: Sendable {
         }
     }
 
+    /// A user as people read it: the name, or the number of one that was forgotten; empty for 0 and
+    /// for a number never handed out.
+    package func userText(of number: UserNumber) -> String {
+        users.isForgotten(number) ? NamedEvent.forgotten(number) : users.name(of: number)
+    }
+
     /// Puts the names to an event. `text` is what stands with it in the log, where that is at hand:
     /// the client's address is read from it.
     package func named(

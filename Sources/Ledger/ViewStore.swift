@@ -28,6 +28,9 @@ final class ViewStore: Sendable {
         options.isReadOnly = isReadOnly
         // A checkpoint only saves time, so it waits for no disk: see docs/decisions/0012.
         options.durability = .noSync
+        // Address space is finite: a process has room for some hundred logs of 1 TiB, and a view of
+        // a thousand million users is below this.
+        options.mapSizeBytes = 1 << 37
         // LMDB trusts its pages: damage must be found before it trips over it.
         if access(directory.views + "/data.mdb", F_OK) == 0 {
             _ = try PageCheck.check(directory: directory.views)

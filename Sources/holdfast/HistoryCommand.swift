@@ -147,7 +147,7 @@ final class HistoryPrinter {
     }
 
     private func begin() {
-        let table = EventTable(last: last, users: waiting.map(\.user))
+        let table = EventTable(last: last, users: waiting.map(\.userText))
         self.table = table
         print(paint.header(table.header))
         for named in waiting { row(named) }

@@ -4,7 +4,8 @@ import Ledger
 
 struct StatsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "stats", abstract: "Counts over the whole log, the state's digest, and what it takes on disk.",
+        commandName: "stats",
+        abstract: "Counts over the whole log, the state's digest, and what it takes on disk.",
         discussion: """
             Growth is over the last day, the last week and the whole life, in ledger time that \
             ends with the newest event; a ledger younger than a day has its whole life counted. \

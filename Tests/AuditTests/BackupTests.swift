@@ -140,7 +140,7 @@ import Testing
             }
         }
         while load.count < 50 { await Task.yield() }
-        for round in 0 ..< 3 {
+        for round in 0..<3 {
             let answered = try await ledger.apply(user: "marker-\(round)", project: "p")
             let path = scratch("backup-\(round)")
             let manifest = try Backup.create(of: ledger, in: path).manifest
@@ -226,7 +226,7 @@ import Testing
         _ = try Backup.create(of: directory, in: scratch("backup"))
         do {
             let core = try WritableLedger(opening: directory, options: Ledger.Options()).core
-            for _ in 0 ..< 1_000 {
+            for _ in 0..<1_000 {
                 lostSession = try core.perform(
                     .createSession(user: "ann"), at: start + 1, by: .library
                 ).event.session
@@ -320,8 +320,9 @@ import Testing
             scratch("second"), into: DataDirectory(scratch("again")),
             options: restoreOptions(Self.restoreTime + .seconds(3_600)))
         #expect(again.epochPosition > epochs[3])
-        #expect(try Verifier.verify(DataDirectory(scratch("again"))).eventCount
-            == UInt64(story.events.count + 2))
+        #expect(
+            try Verifier.verify(DataDirectory(scratch("again"))).eventCount
+                == UInt64(story.events.count + 2))
     }
 
     @Test func withoutCompensationWindowsEnd() throws {
@@ -402,7 +403,8 @@ import Testing
         Damage("another number of events", says: "not the log its backup.json speaks of") { path in
             let manifest = String(decoding: Files.read(path + "/backup.json"), as: UTF8.self)
             let head = try #require(manifest.firstMatch(of: #/"head":"(..)/#)).1
-            replace("\"head\":\"\(head)", by: "\"head\":\"\(head == "00" ? "01" : "00")",
+            replace(
+                "\"head\":\"\(head)", by: "\"head\":\"\(head == "00" ? "01" : "00")",
                 in: path + "/backup.json")
         },
         Damage("a file changed", says: "credentials.json is not what was backed up") { path in

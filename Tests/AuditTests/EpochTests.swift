@@ -113,7 +113,7 @@ import Testing
     func asOfIsWhatTheEventsLeadTo(seed: UInt64) throws {
         let story = try epochStory(seed: seed)
         let reader = try LedgerReader(opening: story.directory.path)
-        let names = (1 ... reader.state.userCount).map {
+        let names = (1...reader.state.userCount).map {
             reader.view.users.name(of: UserNumber($0))
         }
         var state = State()

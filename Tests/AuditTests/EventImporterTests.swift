@@ -57,13 +57,17 @@ import Testing
             says: "has no field caller"),
         Edit("a field more", at: "granted", "{", "{\"extra\":1,", says: "a field extra"),
         Edit("a field twice", at: "granted", "{", "{\"kind\":\"applied\",", says: "given twice"),
-        Edit("a field of another kind", at: "granted", "{", "{\"outageSeconds\":1,",
+        Edit(
+            "a field of another kind", at: "granted", "{", "{\"outageSeconds\":1,",
             says: "a field outageSeconds"),
-        Edit("a word for a number", at: "granted", "\"concurrency\":1", "\"concurrency\":\"1\"",
+        Edit(
+            "a word for a number", at: "granted", "\"concurrency\":1", "\"concurrency\":\"1\"",
             says: "a concurrency that is no number in range"),
-        Edit("a number out of range", at: "granted", "\"concurrency\":1",
+        Edit(
+            "a number out of range", at: "granted", "\"concurrency\":1",
             "\"concurrency\":4294967296", says: "a concurrency that is no number in range"),
-        Edit("a fraction", at: "granted", "\"concurrency\":1", "\"concurrency\":1.5",
+        Edit(
+            "a fraction", at: "granted", "\"concurrency\":1", "\"concurrency\":1.5",
             says: "a concurrency that is no number in range"),
         Edit("no time", at: "granted", "\"time\":\"2023", "\"time\":\"",
             says: "a time that is not"),
@@ -71,35 +75,49 @@ import Testing
         Edit("no outcome", at: "granted", "granted", "given", says: "no outcome that is known"),
         Edit("no state", at: "granted", "reserved", "booked", says: "no state that is known"),
         Edit("no caller", at: "granted", "library", "somebody", says: "a caller somebody"),
-        Edit("a caller of another spelling", at: "granted", "\"library\"", "\"credential 07\"",
+        Edit(
+            "a caller of another spelling", at: "granted", "\"library\"", "\"credential 07\"",
             says: "a caller credential 07"),
-        Edit("an empty name", at: "userNamed", "\"user\":\"user-", "\"user\":\"\",\"x\":\"",
+        Edit(
+            "an empty name", at: "userNamed", "\"user\":\"user-", "\"user\":\"\",\"x\":\"",
             says: "a user that is neither a text nor null"),
-        Edit("a name with a line feed", at: "userNamed", "\"user\":\"user-", "\"user\":\"\\u000a",
+        Edit(
+            "a name with a line feed", at: "userNamed", "\"user\":\"user-", "\"user\":\"\\u000a",
             says: "control"),
-        Edit("a user without a number", at: "granted", "\"user\":\"user-", "\"user\":\"nobody-",
+        Edit(
+            "a user without a number", at: "granted", "\"user\":\"user-", "\"user\":\"nobody-",
             says: "has no number yet"),
-        Edit("a project without a number", at: "granted", "\"askedProject\":\"alpha\"",
+        Edit(
+            "a project without a number", at: "granted", "\"askedProject\":\"alpha\"",
             "\"askedProject\":\"gamma\"", says: "the project gamma has no number yet"),
-        Edit("settings that are none", at: "projectModified", "\"reconnectWindowSeconds\":90",
+        Edit(
+            "settings that are none", at: "projectModified", "\"reconnectWindowSeconds\":90",
             "\"reconnectWindowSeconds\":0.5", says: "the settings are out of bounds"),
-        Edit("a setting more", at: "projectModified", "\"settings\":{", "\"settings\":{\"x\":1,",
+        Edit(
+            "a setting more", at: "projectModified", "\"settings\":{", "\"settings\":{\"x\":1,",
             says: "a setting x"),
-        Edit("a window that is no number", at: "projectModified", "\"reconnectWindowSeconds\":90",
+        Edit(
+            "a window that is no number", at: "projectModified", "\"reconnectWindowSeconds\":90",
             "\"reconnectWindowSeconds\":\"90\"", says: "that is no number"),
-        Edit("a session where none belongs", at: "projectModified", "\"session\":null",
+        Edit(
+            "a session where none belongs", at: "projectModified", "\"session\":null",
             "\"session\":4", says: "where none belongs"),
         // Sound lines that the rules do not decide.
         Edit("a refusal made a grant", at: "noIdle", "noIdle", "granted", says: "the rules decide"),
-        Edit("another deadline", at: "\"waiting\"", "\"deadline\":\"2023", "\"deadline\":\"2024",
+        Edit(
+            "another deadline", at: "\"waiting\"", "\"deadline\":\"2023", "\"deadline\":\"2024",
             says: "the rules decide deadline"),
-        Edit("another user's event", at: "granted", "\"previousOfUser\":",
+        Edit(
+            "another user's event", at: "granted", "\"previousOfUser\":",
             "\"previousOfUser\":1", says: "the rules decide the user's previous event"),
-        Edit("an earlier time", at: "windowExpired", "\"time\":\"2023", "\"time\":\"2022",
+        Edit(
+            "an earlier time", at: "windowExpired", "\"time\":\"2023", "\"time\":\"2022",
             says: "ledger time runs backward"),
-        Edit("a negative outage", at: "opened", "\"outageSeconds\":", "\"outageSeconds\":-",
+        Edit(
+            "a negative outage", at: "opened", "\"outageSeconds\":", "\"outageSeconds\":-",
             says: "the outage is negative"),
-        Edit("an outage without end", at: "opened", "\"outageSeconds\":",
+        Edit(
+            "an outage without end", at: "opened", "\"outageSeconds\":",
             "\"outageSeconds\":9999999999999", says: "out of range"),
     ]
 

@@ -269,10 +269,11 @@ import Testing
         #expect(number(96) == state.lastOfLedger && number(104) == UInt64(state.users.count))
         #expect(number(128) == UInt64(state.projects.count))
         #expect([136, 140, 144, 148].map { number($0, 4) } == [30, 29, 30, 44])
-        #expect(number(152) == state.counters.starts)
-        #expect(number(256) == state.counters.waitingNow)
-        #expect(number(264, 4) == UInt64(state.projects[1].settings.concurrencyCount))
-        let users = 264 + 44 * state.projectCount
+        #expect(number(152) == 0)
+        #expect(number(160) == state.counters.starts)
+        #expect(number(264) == state.counters.waitingNow)
+        #expect(number(272, 4) == UInt64(state.projects[1].settings.concurrencyCount))
+        let users = 272 + 44 * state.projectCount
         #expect(number(users + 30) == state.users[1].last)
         let jumps = users + 30 * state.users.count
         let concurrencies = jumps + 29 * Int(number(112))

@@ -63,6 +63,33 @@ import Testing
         #expect(sum < 3_000 * 100, "3,000 steps folded \(sum) events")
     }
 
+    /// Where nothing is near, a checkpoint that the ledger kept is the start; a damaged one is not.
+    @Test func aFarStateStartsFromAKeptCheckpoint() throws {
+        let story = try Story(in: scratch("data"), seed: 4)
+        let positions = try keepCheckpoints(story.directory, every: 40)
+        let expected = Self.states(story.events)
+        let reader = try LedgerReader(opening: story.directory.path)
+        func folded(to goal: Position) throws -> UInt64 {
+            let states = FoldedStates(reader)
+            states.savingMin = 20
+            var count: UInt64 = 0
+            let state = try states.state(at: goal) { _, all in count = all }
+            #expect(StateDigest.of(state) == expected[Int(goal)])
+            return count
+        }
+        #expect(positions.count > 3)
+        for kept in positions.dropLast() where kept > 20 {
+            #expect(try folded(to: kept + 5) == 5)
+            #expect(try folded(to: kept) == 0)
+        }
+        let last = positions[positions.count - 2]
+        let file = reader.keptCheckpoints.file(at: last)
+        var bytes = Files.read(file)
+        bytes[bytes.count / 2] ^= 1
+        Files.write(bytes, to: file)
+        #expect(try folded(to: last + 5) == last + 5 - positions[positions.count - 3])
+    }
+
     /// What is ended goes on where it stopped, and the state is the same.
     @Test func aFoldThatIsEndedLeavesNothingWrong() throws {
         let directory = DataDirectory(scratch("data"))
@@ -82,6 +109,36 @@ import Testing
         #expect(StateDigest.of(try states.state(at: goal)) == expected)
     }
 
+    /// Positions that an epoch left out are no events: nothing stands there, nothing stops there.
+    @Test(arguments: [1, 2] as [UInt64])
+    func epochsAreSteppedOver(seed: UInt64) throws {
+        let story = try Story(in: scratch("data"), seed: seed, hasEpochs: true)
+        let reader = try LedgerReader(opening: story.directory.path)
+        let positions = story.events.map(\.position)
+        #expect(positions.last != Position(positions.count), "no epoch left anything out")
+        let digests = Self.states(story.events)
+        let states = FoldedStates(reader)
+        let session = try ReplaySession(reader, states: states)
+        _ = try session.screen(ReplaySize(columns: 80, rows: 24))
+        for (index, position) in positions.enumerated().reversed() {
+            #expect(session.position == position)
+            #expect(StateDigest.of(try states.state(at: position)) == digests[index + 1])
+            _ = try session.press(.up)
+        }
+        for position in positions {
+            #expect(session.position == position)
+            _ = try session.press(.down)
+        }
+        var stream = ReplayStream()
+        var streamed: [Position] = []
+        stream.filter.since = .position(positions[positions.count / 2])
+        try stream.run(on: reader) { moment in
+            streamed.append(moment.named.event.position)
+            return true
+        }
+        #expect(streamed == Array(positions[(positions.count / 2)...]))
+    }
+
     // MARK: - Printed
 
     @Test(arguments: [1, 5] as [UInt64])
@@ -96,11 +153,11 @@ import Testing
             try stream.run(on: reader) { moment in
                 let event = story.events[Int(position) - 1]
                 #expect(moment.named == reader.named(event))
-                let name = moment.named.user
                 if event.user == 0 {
                     #expect(moment.user == nil)
                 } else {
-                    #expect(try moment.user == reader.user(name, at: .position(position)))
+                    let held = try reader.user(number: event.user, at: .position(position))
+                    #expect(moment.user == held)
                 }
                 try expectCounts(moment, reader, states.state(at: position))
                 position += 1

@@ -180,7 +180,7 @@ import Testing
             let event = scene.story.first { $0.outcome == .windowExpired }
             try scene.rewrite { $0.drop(event.position) }
         },
-        Edit("a refusal is dropped and its user's chain mended", .ownHead) { scene, _ in
+        Edit("a refusal is dropped and its user's chain mended", .pointers) { scene, _ in
             try dropUnnoticed(scene)
         },
         Edit("who asked is changed: the rules do not care", .ownHead) { scene, _ in
@@ -193,7 +193,7 @@ import Testing
                 batches.sealAll()
             }
         },
-        Edit("a user is renamed", .ownHead) { scene, _ in try rename(scene) },
+        Edit("a user is renamed", .pointers) { scene, _ in try rename(scene) },
         Edit("the tail is cut", .ownHead) { scene, _ in
             try scene.rewrite { $0.removeLast() }
         },
@@ -216,11 +216,13 @@ import Testing
             try scene.forge(event.position, 8, Caller.commandLine.rawValue)
             try scene.signAgain()
         },
-        Edit("another history by the rules is signed with the owner's key", .keptHead) {
+        Edit("another history by the rules, its names locked, is signed again", .keptHead) {
             scene, scratch in
             let other = try Story(in: scratch("other"), seed: 77)
             let batches = try LogForge.batches(in: other.directory.log)
             try scene.rewrite { $0 = batches }
+            // Sealed names belong to their ledger: with its keys they would not open.
+            Files.remove(scene.directory.personalKeys)
             try scene.signAgain()
         },
         Edit("the change is signed with a stolen name and a new key", .ownHead) { scene, _ in

@@ -7,10 +7,11 @@ import Testing
     /// A trace of many rows, so that there is a middle to be killed in.
     private func writeLedger(_ scratch: Scratch, rows: Int) async throws {
         var lines = ["time,user,connection,action,reason"]
-        for row in 0 ..< rows {
+        for row in 0..<rows {
             let action = ["start", "drop", "start", "close"][row % 4]
-            lines.append("2026-03-01T09:\(two(row / 600 % 60)):\(two(row / 10 % 60))Z,"
-                + "u\(row / 4 % 700),\(row / 2),\(action),")
+            lines.append(
+                "2026-03-01T09:\(two(row / 600 % 60)):\(two(row / 10 % 60))Z,"
+                    + "u\(row / 4 % 700),\(row / 2),\(action),")
         }
         let trace = scratch.path + "/trace.csv"
         try (lines.joined(separator: "\n") + "\n")
@@ -42,7 +43,7 @@ import Testing
                     }
                     return count
                 }
-                for round in 0 ..< 3 {
+                for round in 0..<3 {
                     try server.connect("marker-\(round)")
                     let destination = "\(scratch.path)/backup-\(round)"
                     let made = try object(
@@ -114,7 +115,7 @@ import Testing
             try await scratch.done("backup", scratch.path + "/whole")
             let length = clock.now - start
             var unfinished = 0
-            for round in 0 ..< 14 {
+            for round in 0..<14 {
                 let backup = "\(scratch.path)/backup-\(round)"
                 let child = try scratch.start(["backup", backup, "--data", scratch.data])
                 try await Task.sleep(for: length * round / 13)
@@ -148,7 +149,7 @@ import Testing
             _ = try await run(scratch, "restore", backup, "--data", scratch.path + "/whole")
             let length = clock.now - start
             var unfinished = 0
-            for round in 0 ..< 14 {
+            for round in 0..<14 {
                 let target = "\(scratch.path)/restored-\(round)"
                 let child = try scratch.start(["restore", backup, "--data", target])
                 try await Task.sleep(for: length * round / 13)

@@ -45,11 +45,11 @@ import Testing
         Form(words: ["diff", "1", "3", "--user", "u1"]),
         Form(words: ["stats"]), Form(words: ["tail"]), Form(words: ["tail", "-f"]),
         Form(words: ["verify"]), Form(words: ["rebuild"]),
+        Form(words: ["head"]), Form(words: ["head", "--public-key"]), Form(words: ["prove", "1"]),
+        Form(words: ["whatif"]), Form(words: ["whatif", "--reconnect-window", "40s,1h", "--json"]),
         Form(words: ["export"]), Form(words: ["export", "u1", "--format", "csv"]),
         // Where no backup can be made: the ledger is looked at first.
         Form(words: ["backup", "/dev/null/backup"]),
-        Form(words: ["head"]), Form(words: ["head", "--public-key"]), Form(words: ["prove", "1"]),
-        Form(words: ["whatif"]), Form(words: ["whatif", "--reconnect-window", "40s,1h", "--json"]),
     ]
 
     /// Runs a command on a directory and expects it to be refused and everything to be as it was.

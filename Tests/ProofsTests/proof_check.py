@@ -305,7 +305,7 @@ def batch_parts(batch, position):
     """Hash, previous hash, positions and the record of an event, of a batch's bytes."""
     magic, version, header, first, count, record, names, origin = struct.unpack_from(
         "<IHHQIIII", batch)
-    if (magic, version, header, record) != (0x424C4648, 1, 96, 80) or origin not in (0, 40):
+    if (magic, version, header, record) != (0x424C4648, 2, 96, 80) or origin not in (0, 40):
         raise Wrong("no batch begins here")
     if len(batch) != 96 + 80 * count + names + origin + 32:
         raise Wrong("the batch has another length than it says")

@@ -74,15 +74,20 @@ import Testing
             description: "just far enough", last: atMarch - 1 << 24 - 1, time: march,
             expected: atMarch),
         Place(description: "before 2020", last: 6, time: .seconds(1), expected: 2 << 40),
-        Place(description: "the clock went back", last: atMarch, time: march - 1,
+        Place(
+            description: "the clock went back", last: atMarch, time: march - 1,
             expected: (atMarch >> 40 + 2) << 40),
-        Place(description: "twice in a second", last: atMarch, time: march,
+        Place(
+            description: "twice in a second", last: atMarch, time: march,
             expected: (atMarch >> 40 + 2) << 40),
-        Place(description: "the last second", last: 6,
+        Place(
+            description: "the last second", last: 6,
             time: .seconds(1_577_836_800 + 1 << 31 - 1), expected: (1 << 31 - 1) << 22),
-        Place(description: "past 2088", last: 6, time: .seconds(1_577_836_800 + 1 << 31),
+        Place(
+            description: "past 2088", last: 6, time: .seconds(1_577_836_800 + 1 << 31),
             expected: 2 << 40),
-        Place(description: "the last block", last: 8_190 << 40 - 1, time: 0,
+        Place(
+            description: "the last block", last: 8_190 << 40 - 1, time: 0,
             expected: 8_191 << 40),
         Place(description: "none is left", last: 8_190 << 40, time: 0, expected: nil),
     ])

@@ -1,4 +1,4 @@
-public import EventLog
+package import EventLog
 public import Ledger
 public import ReconnectionRules
 

@@ -1,7 +1,7 @@
 import Crypto
 public import EventLog
 public import JSON
-public import Ledger
+import Ledger
 public import ReconnectionRules
 
 /// What a backup says of itself, in `backup.json`: the last file written, and with it the backup is

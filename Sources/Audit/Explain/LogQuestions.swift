@@ -22,7 +22,7 @@ final class LogQuestions {
     var head: Position { view.state.position }
     var now: Microseconds { view.state.time }
 
-    func user(_ number: UserNumber) -> String { view.users.name(of: number) }
+    func user(_ number: UserNumber) -> String { view.userText(of: number) }
     func project(_ number: ProjectNumber) -> String { view.projects.name(of: UInt32(number)) }
     func place(_ event: Event) -> String { "\(project(event.project))/\(event.concurrency)" }
 

@@ -1,6 +1,6 @@
 import JSON
 public import Ledger
-public import ReconnectionRules
+import ReconnectionRules
 
 /// The forms in which events leave a ledger. Each event is one line.
 public enum ExportFormat: String, Sendable, CaseIterable {

@@ -223,7 +223,7 @@ enum ConditionKey: String, CaseIterable {
         case .state: ConcurrencyState(named: value).map { .state($0) }
         case .caller: Caller(named: value).map { .caller($0) }
         case .position: Position(value).map { .position(order, $0) }
-        case .time: Timestamp.parse(value.utf8).map { .time(order, $0) }
+        case .time: Timestamp.parseLocal(value.utf8).map { .time(order, $0) }
         }
     }
 

@@ -94,7 +94,8 @@ enum ConditionTest: Sendable, Equatable {
 
     func matches(_ named: NamedEvent) -> Bool {
         switch self {
-        case .user(let name): named.user == name
+        // A forgotten user has a number and no name.
+        case .user(let name): name.isEmpty ? named.event.user == 0 : named.user == name
         case .project(let name):
             name.isEmpty
                 ? named.project.isEmpty && named.inputProject.isEmpty

@@ -79,18 +79,20 @@ public struct EventQuery: Sendable {
         while report.matchCount < limit {
             guard let page = try source.nextPage() else { return report }
             report.examinedCount += page.examinedCount
-            let wanted = Array(page.events.prefix(limit - report.matchCount))
-            for named in try reader.named(wanted) {
+            // No more than are wanted, and one to know that there are more.
+            let rest = limit - report.matchCount
+            let wanted = rest < page.events.count ? page.events.prefix(rest + 1) : page.events[...]
+            for named in try reader.named(Array(wanted)) {
+                if report.matchCount == limit {
+                    report.isCutShort = true
+                    return report
+                }
                 report.matchCount += 1
                 report.lastPosition = named.event.position
                 if try !body(named) {
                     report.isCutShort = true
                     return report
                 }
-            }
-            if wanted.count < page.events.count {
-                report.isCutShort = true
-                return report
             }
             let done =
                 isNewestFirst

@@ -40,6 +40,11 @@ extension StateCounts {
     ]
 }
 
+extension UserView {
+    /// The user as people read it: the name, or the number of one that was forgotten.
+    var text: String { name.isEmpty ? "user \(number) (forgotten)" : name }
+}
+
 /// A replayed event as `replay` prints it for people.
 public enum ReplayText {
     /// What stands below the event's row: what its user holds, and its project's counts.
@@ -58,8 +63,8 @@ public enum ReplayText {
 
     /// What a user holds, in a line.
     public static func holding(_ user: UserView) -> String {
-        guard let project = user.project else { return "\(user.name) holds nothing" }
-        var text = "\(user.name) holds \(project)/\(user.concurrency), \(user.state.name)"
+        guard let project = user.project else { return "\(user.text) holds nothing" }
+        var text = "\(user.text) holds \(project)/\(user.concurrency), \(user.state.name)"
         if let deadline = user.deadline { text += " until \(Timestamp.text(deadline))" }
         if user.session != 0 { text += ", session \(user.session)" }
         return text

@@ -76,7 +76,7 @@ public struct ReplayMoment: Sendable {
             let record = state.projects[Int(place.project)].concurrencies[Int(place.number)]
             concurrency = PlaceView(
                 project: reader.view.projects.name(of: UInt32(place.project)), number: place.number,
-                state: record.state, user: reader.view.users.name(of: record.user),
+                state: record.state, user: reader.user(record.user, in: state)?.text ?? "",
                 session: record.session, deadline: record.deadline)
         }
         let number = Self.project(chosenProject, event, place?.project)

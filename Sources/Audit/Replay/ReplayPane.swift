@@ -39,7 +39,7 @@ enum ReplayPane {
         guard let user = moment.user else {
             return [("USER", .heading), ("the event concerns nobody", .dim)]
         }
-        var lines = [("USER \(user.name)", ReplayStyle.heading)]
+        var lines = [("USER \(user.text)", ReplayStyle.heading)]
         guard let project = user.project else {
             lines.append(("holds nothing", .plain))
             lines.append((events(user), .dim))

@@ -233,8 +233,8 @@ enum ReplayLayout {
         return [
             ReplaySegment(column: 0, text: lead, style: plain),
             ReplaySegment(
-                column: leadColumns, text: DisplayText.padded(named.user, to: userColumns) + " ",
-                style: plain),
+                column: leadColumns,
+                text: DisplayText.padded(named.userText, to: userColumns) + " ", style: plain),
             ReplaySegment(column: whatColumn, text: what, style: style),
         ]
     }

@@ -163,7 +163,7 @@ public final class ReplaySession {
         let text = input.filter { $0 != " " }
         if let position = Position(text) {
             moment = .position(position)
-        } else if let time = Timestamp.parse(text.utf8) {
+        } else if let time = Timestamp.parseLocal(text.utf8) {
             moment = .time(time)
         } else {
             message = (
@@ -186,7 +186,7 @@ public final class ReplaySession {
         var query = EventQuery()
         query.filter.userNumber = user
         query.sizes.chainCount = 1
-        let name = reader.view.users.name(of: user)
+        let name = reader.user(user, in: reader.state)?.text ?? ""
         try go(query, isBack: isBack, "\(name) has no \(isBack ? "earlier" : "later") event")
     }
 
@@ -221,7 +221,7 @@ public final class ReplaySession {
             message = ("looking at each event's own user", false)
         } else if let user = moment.user {
             keptUser = user.number
-            message = ("looking at \(user.name) until x is pressed again", false)
+            message = ("looking at \(user.text) until x is pressed again", false)
         } else {
             message = ("event \(position) concerns no user", false)
         }

@@ -33,7 +33,7 @@ public struct EventTable: Sendable {
         let what = Self.harmless(EventSentence.text(named, withUser: false))
         return line(
             "\(named.event.position)", Timestamp.text(named.event.time),
-            gap.map { "+" + DurationText.readable($0) } ?? "", named.user,
+            gap.map { "+" + DurationText.readable($0) } ?? "", named.userText,
             paint(what, EventTone(named)))
     }
 

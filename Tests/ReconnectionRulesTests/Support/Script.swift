@@ -69,7 +69,7 @@ struct Script {
         var act = Act(text: words.joined(separator: " "), time: 0, steps: [])
         act.isGiven = true
         act.expected = [words[arrow + 1]]
-        let names = Array(words[2 ..< arrow])
+        let names = Array(words[2..<arrow])
         if words[1] == "project" {
             act.steps = [
                 .command(.nameProject(cast.addProject(names[0])), by: .library),
@@ -86,7 +86,7 @@ struct Script {
         let time = try Seconds.parse(words[1])
         let by = words.firstIndex(of: "by") ?? words.count
         let caller = try Self.caller(Array(words[by...].dropFirst()))
-        let step = try step(words[2], Array(words[3 ..< by]), caller)
+        let step = try step(words[2], Array(words[3..<by]), caller)
         return Act(text: words.joined(separator: " "), time: time, steps: [step])
     }
 

@@ -1,0 +1,68 @@
+"""The command line of Tools/audit-report."""
+
+import argparse
+import json
+import pathlib
+import shutil
+import sys
+import tempfile
+
+from audit import measure, report, scene
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(
+        prog="audit-report",
+        description="Generates a workload, imports it into a new ledger, runs every audit command "
+        "on it, and reports seconds, output and peak memory. A command that fails, that says "
+        "something else than the others do, or that takes more memory than it may, fails the run.")
+    parser.add_argument(
+        "--events", type=int, default=10_000_000, metavar="N",
+        help="at least so many events in the ledger (default 10,000,000)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the workload")
+    parser.add_argument(
+        "--quick", action="store_true", help="200,000 events: a check of the commands, no figures")
+    parser.add_argument(
+        "--holdfast", type=pathlib.Path, metavar="FILE",
+        default=ROOT / ".build/release/holdfast", help="the program (default the release build)")
+    parser.add_argument(
+        "--output", type=pathlib.Path, metavar="DIR", default=ROOT / ".build/audit-report",
+        help="where report.md and report.json go (default .build/audit-report)")
+    parser.add_argument(
+        "--directory", type=pathlib.Path, metavar="DIR",
+        help="where the ledgers are made, and removed again (default a temporary directory)")
+    options = parser.parse_args(arguments)
+    if options.quick:
+        options.events = 200_000
+    if options.events < 10_000:
+        parser.error("--events takes a number from 10000")
+    if not options.holdfast.is_file():
+        parser.error(
+            f"no program at {options.holdfast}; build it: "
+            "swift build -c release --product holdfast")
+    return options
+
+
+def main(arguments):
+    options = parse(arguments)
+    parent = options.directory
+    if parent:
+        parent.mkdir(parents=True, exist_ok=True)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="holdfast-audit-", dir=parent))
+    try:
+        result = scene.play(options, folder, lambda line: print(line, flush=True))
+    except measure.Failed as failure:
+        print(f"audit-report: {failure}", file=sys.stderr)
+        return 1
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "report.json").write_text(json.dumps(result, indent=2) + "\n")
+    text = report.markdown(result)
+    (options.output / "report.md").write_text(text)
+    print(f"report in {options.output / 'report.md'}")
+    for fault in result["faults"]:
+        print(f"audit-report: {fault}", file=sys.stderr)
+    return 1 if result["faults"] else 0
