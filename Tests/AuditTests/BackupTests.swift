@@ -207,7 +207,7 @@ import Testing
 
     // MARK: - Going on from it
 
-    /// A ledger is backed up, goes on, and is lost. Sessions of the lost part stay below all to
+    /// A ledger is backed up, goes on, and is lost. Sessions of the lost part stay below all that
     /// come.
     @Test func aRestoredLedgerOutranksWhatWasLost() throws {
         let directory = DataDirectory(scratch("data"))

@@ -53,8 +53,7 @@ import Testing
         Edit("no JSON", at: "granted", "{", "", says: "is no JSON object"),
         Edit("text behind", at: "granted", "}", "} x", says: "is no JSON object"),
         Edit("an array", at: "granted", "{\"position\"", "[{\"position\"", says: "no JSON object"),
-        Edit(
-            "a field less", at: "granted", ",\"caller\":\"library\"", "",
+        Edit("a field less", at: "granted", ",\"caller\":\"library\"", "",
             says: "has no field caller"),
         Edit("a field more", at: "granted", "{", "{\"extra\":1,", says: "a field extra"),
         Edit("a field twice", at: "granted", "{", "{\"kind\":\"applied\",", says: "given twice"),
@@ -70,8 +69,8 @@ import Testing
         Edit(
             "a fraction", at: "granted", "\"concurrency\":1", "\"concurrency\":1.5",
             says: "a concurrency that is no number in range"),
-        Edit(
-            "no time", at: "granted", "\"time\":\"2023", "\"time\":\"", says: "a time that is not"),
+        Edit("no time", at: "granted", "\"time\":\"2023", "\"time\":\"",
+            says: "a time that is not"),
         Edit("no kind", at: "granted", "applied", "asked", says: "no kind that is known"),
         Edit("no outcome", at: "granted", "granted", "given", says: "no outcome that is known"),
         Edit("no state", at: "granted", "reserved", "booked", says: "no state that is known"),

@@ -194,8 +194,8 @@ import Testing
             "3,2023-11-14T22:13:21.000000Z,userNamed,done,\"say \"\"hi\"\"\",1,,,,,,,,false,"
                 + ",credential 2,,,,,,,,,,",
             "4,2023-11-14T22:13:21.000000Z,applied,granted,\"say \"\"hi\"\"\",1,203.0.113.77,"
-                + "\"a, b\",1,,reserved,2023-11-14T22:13:51.000000Z,,false,\"a, b\",credential 2,"
-                + "3,,,,,,,,,",
+                + "\"a, b\",1,,"
+                + "reserved,2023-11-14T22:13:51.000000Z,,false,\"a, b\",credential 2,3,,,,,,,,,",
             "5,2023-11-14T22:13:22.000000Z,sessionCreated,fresh,\"say \"\"hi\"\"\",1,,\"a, b\",1,5,"
                 + "connected,,,true,,credential 2,4,4,,,,,,,,",
             "6,2023-11-14T22:13:23.000000Z,userNamed,done,ann,2,,,,,,,,false,,credential 2"

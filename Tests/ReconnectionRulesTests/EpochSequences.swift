@@ -62,7 +62,8 @@ import Testing
     @Test(arguments: [
         Place(description: "time says", last: 6, time: march, expected: atMarch),
         Place(
-            description: "whole seconds count", last: 6, time: march + 999_999, expected: atMarch),
+            description: "whole seconds count", last: 6, time: march + 999_999,
+            expected: atMarch),
         Place(
             description: "restored once more a second later", last: 6, time: march + 1_000_000,
             expected: atMarch + 1 << 22),

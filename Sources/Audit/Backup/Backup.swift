@@ -171,8 +171,7 @@ public enum Backup {
         try requireSpace(target.path, byteCount)
         try SmallFile.create(
             target.backupMark,
-            Array(
-                "This backup is not whole. Unless one is being made, remove the directory.\n".utf8))
+            Array("This is no backup yet. Unless one is being made, remove the directory.\n".utf8))
         try target.synchronise()
         try FileFailure.synchronise(directoryOf: target.path)
     }

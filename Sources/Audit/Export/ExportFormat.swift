@@ -63,8 +63,9 @@ public struct EventLineWriter: Sendable {
 
     private func appendCSV(_ named: NamedEvent, to output: inout [UInt8]) {
         let event = named.event
-        var row = CSVRow(output: output)
-        output = []
+        // Taken over, not copied: a second reference would copy the whole block at its first byte.
+        var row = CSVRow()
+        swap(&row.output, &output)
         row.number(event.position)
         row.text(Timestamp.text(event.time))
         row.text(event.kind.name)
@@ -93,7 +94,8 @@ public struct EventLineWriter: Sendable {
         row.bytes(settings.map { EventJSON.seconds($0.lockTimeout) } ?? [])
         row.bytes(settings.map { EventJSON.seconds($0.cleanupTime) } ?? [])
         row.text(settings.map { $0.requiresSessionName ? "true" : "false" } ?? "")
-        output = row.finished()
+        row.end()
+        swap(&row.output, &output)
     }
 
     // MARK: - CloudEvents
@@ -118,10 +120,8 @@ public struct EventLineWriter: Sendable {
 
 /// One record of RFC 4180: fields between commas, quoted where they have to be, CR LF at its end.
 private struct CSVRow {
-    private var output: [UInt8]
+    var output: [UInt8] = []
     private var isFirst = true
-
-    init(output: [UInt8]) { self.output = output }
 
     mutating func text(_ value: String) {
         comma()
@@ -153,9 +153,8 @@ private struct CSVRow {
         isFirst = false
     }
 
-    consuming func finished() -> [UInt8] {
+    mutating func end() {
         output.append(0x0D)
         output.append(0x0A)
-        return output
     }
 }

@@ -78,6 +78,7 @@ private struct Writing {
     let lines: LineReader
     private let sealer: TextSealer
     private var redecision = Redecision()
+    private var usual = UsualEventLines()
     /// Users whose names the export has no more, and of whom it has not said why yet.
     private var nameless: Set<UserNumber> = []
     private var users = NameDirectory()
@@ -97,7 +98,7 @@ private struct Writing {
 
     mutating func take(_ line: UnsafeRawBufferPointer) throws {
         do {
-            var read = try EventLine(line)
+            var read = try usual.read(line) ?? EventLine(strictly: line)
             try requireNext(read.event)
             try number(&read)
             let event = try redecision.complete(read.event)

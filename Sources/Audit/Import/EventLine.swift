@@ -19,7 +19,10 @@ struct EventLine {
         var reason: String
     }
 
-    init(_ line: UnsafeRawBufferPointer) throws(Fault) {
+    init() {}
+
+    /// Reads a line in whatever form JSON allows.
+    init(strictly line: UnsafeRawBufferPointer) throws(Fault) {
         let value: JSONValue
         do { value = try JSONValue.parse(Array(line)) } catch {
             throw Fault(reason: "is no JSON object: \(error)")

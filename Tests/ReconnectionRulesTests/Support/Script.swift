@@ -32,11 +32,11 @@ struct Act {
 ///     at 40 show P
 ///         | 1 idle since 40
 ///
-/// Verbs: `create P`, `set P concurrencies 3 … [names required|names optional]`, `name a`,
-/// `apply a P`, `session a [unattended]`, `disconnect a [6]`, `destroy a [6]`, `repossess a`,
-/// `open outage 90`, `epoch outage 90`, `settle`, `show P|a|counters`. A number after `disconnect`
-/// and `destroy` is the session named. `by` says who called; without it the library did. Everything
-/// a `given` does happens at time 0.
+/// Verbs: `create P`, `set P concurrencies 3 … [names required|names optional]`, `name a`, `apply a
+/// P`, `session a [unattended]`, `disconnect a [6]`, `destroy a [6]`, `repossess a`, `open outage
+/// 90`, `epoch outage 90`, `settle`, `show P|a|counters`. A number after `disconnect` and `destroy`
+/// is the session named. `by` says who called; without it the library did. Everything a `given`
+/// does happens at time 0.
 struct Script {
     private(set) var acts: [Act] = []
     private(set) var cast = Cast()
