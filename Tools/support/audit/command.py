@@ -23,7 +23,7 @@ def parse(arguments):
         help="at least so many events in the ledger (default 10,000,000)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the workload")
     parser.add_argument(
-        "--quick", action="store_true", help="200,000 events: a check of the commands, no figures")
+        "--quick", action="store_true", help="100,000 events: a check of the commands, no figures")
     parser.add_argument(
         "--holdfast", type=pathlib.Path, metavar="FILE",
         default=ROOT / ".build/release/holdfast", help="the program (default the release build)")
@@ -35,7 +35,7 @@ def parse(arguments):
         help="where the ledgers are made, and removed again (default a temporary directory)")
     options = parser.parse_args(arguments)
     if options.quick:
-        options.events = 200_000
+        options.events = 100_000
     if options.events < 10_000:
         parser.error("--events takes a number from 10000")
     if not options.holdfast.is_file():
