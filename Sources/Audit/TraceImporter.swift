@@ -2,6 +2,12 @@ import EventLog
 public import Ledger
 import ReconnectionRules
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// Plays a trace into a ledger, in the trace's own time.
 ///
 /// Nothing carries today's clock: the project's events take the first row's time, deadlines fall
@@ -44,12 +50,14 @@ public struct TraceImporter {
         var options = Ledger.Options()
         options.keptCheckpoints = spacing
         options.ownerNote = "an import; wait for it to end"
+        options.goesOnImporting = true
         if let fault = LedgerName.fault(project, what: "the project's name") { throw fault }
         let ledger = try WritableLedger(opening: directory, options: options)
         // The owner lock lives as long as the ledger does.
         defer { withExtendedLifetime(ledger) {} }
         let core = ledger.core
         let resumed = try resumePoint(core)
+        try begin(in: directory)
         if resumed == 0 { try begin(core) } else { try replaySessions(core, rowCount: resumed) }
         var rowCount: UInt64 = resumed
         try trace.forEachRow { row, number, byteOffset in
@@ -67,9 +75,35 @@ public struct TraceImporter {
             }
         }
         try commit(core, rowCount)
+        guard unlink(directory.importMark) == 0 else {
+            throw FileFailure.error("cannot remove \(directory.importMark)")
+        }
+        try FileFailure.synchronise(directory: directory.path)
         core.checkpointNow()
         progress?(trace.byteCount, trace.byteCount)
         return Report(rowCount: rowCount, resumedRowCount: resumed)
+    }
+
+    /// Marks the directory, so that half a trace is not taken for a ledger that is whole.
+    private func begin(in directory: DataDirectory) throws(LedgerError) {
+        let digest = Array("\(trace.digest)\n".utf8)
+        if SmallFile.exists(directory.importMark) {
+            let found = try SmallFile.read(directory.importMark)
+            if found.count < digest.count, digest.starts(with: found) {
+                // A crash came before it was whole, so before anything was imported.
+                try SmallFile.destroy(directory.importMark)
+                return try begin(in: directory)
+            }
+            guard found == digest else {
+                throw LedgerError(
+                    .invalid,
+                    "another trace is half imported into \(directory.path); repeat that import to "
+                        + "finish it, or remove \(directory.importMark) to leave it at that")
+            }
+            return
+        }
+        try SmallFile.create(directory.importMark, digest)
+        try FileFailure.synchronise(directory: directory.path)
     }
 
     // MARK: - Playing

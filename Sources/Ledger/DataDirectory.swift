@@ -19,6 +19,7 @@ package import ReconnectionRules
 /// DIR/server-session.key   signs the ServerSession tokens
 /// DIR/head.key             signs the heads that an auditor keeps
 /// DIR/head.note            the newest head that was published
+/// DIR/importing            there while a trace is half imported: which one
 /// DIR/tree                 nodes of the Merkle tree: may be deleted at any time
 /// ```
 public struct DataDirectory: Sendable {
@@ -43,7 +44,7 @@ public struct DataDirectory: Sendable {
         "credentials.json.new", "server-session.key", "server-session.key.new",
         "personal.keys", "personal.keys.new", "personal.keys.old",
         "head.key", "head.key.new", "head.note", "head.note.new", "tree",
-        "unfinished", "backup.json",
+        "unfinished", "backup.json", "importing",
     ]
 
     /// What stands at the path.
@@ -87,6 +88,12 @@ public struct DataDirectory: Sendable {
         }
         return .new
     }
+
+    /// There while a trace is half imported.
+    package var importMark: String { path + "/importing" }
+
+    /// Whether a trace's import was broken off, or is under way.
+    public var isHalfImported: Bool { has(importMark) }
 
     /// Whether it is a backup: to be read, and restored from, but never to be written to.
     public var isBackup: Bool { access(backupManifest, F_OK) == 0 }

@@ -133,7 +133,9 @@ struct DifferenceText {
     func user(_ difference: UserDifference) {
         if isJSON {
             return line(difference.kind.rawValue) { object in
-                object.string("user", difference.after.name)
+                let user = difference.after
+                if user.name.isEmpty { object.null("user") } else { object.string("user", user.name) }
+                object.unsigned("userNumber", user.number)
                 write(difference.before, "before", &object)
                 write(difference.after, "after", &object)
                 guard let cause = difference.cause else { return object.null("event") }
@@ -150,8 +152,7 @@ struct DifferenceText {
                 "\($0.event.kind.name) \($0.event.outcome.name) at \($0.event.position), "
                     + Timestamp.text($0.event.time)
             } ?? "an outage moved the deadline"
-        let (name, number) = (difference.after.name, difference.after.number)
-        let who = name.isEmpty ? "user \(number)" : name
+        let who = difference.after.text
         switch difference.kind {
         case .gained: print("  \(who): \(holding(difference.after)); \(cause)")
         case .lost: print("  \(who): \(holding(difference.before)); \(cause)")

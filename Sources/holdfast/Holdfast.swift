@@ -2,7 +2,8 @@ import ArgumentParser
 import Ledger
 
 #if canImport(Glibc)
-    import Glibc
+    // For `stdout`, which only this thread touches at the end.
+    @preconcurrency import Glibc
 #elseif canImport(Darwin)
     import Darwin
 #endif
@@ -43,6 +44,7 @@ struct Holdfast: AsyncParsableCommand {
     static func main() async {
         // A reader that goes away (history | head) ends us quietly.
         signal(SIGPIPE, SIG_DFL)
+        openStandardDescriptors()
         refuseMalformedArguments()
         do {
             var command = try parseAsRoot()
@@ -51,11 +53,23 @@ struct Holdfast: AsyncParsableCommand {
             } else {
                 try command.run()
             }
+            leave(0)
         } catch { exit(with: error) }
+    }
+
+    /// A file of the ledger must never get a number that something prints to.
+    private static func openStandardDescriptors() {
+        for descriptor in STDIN_FILENO ... STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+            _ = open("/dev/null", O_RDWR)
+        }
     }
 
     /// Names are compared byte by byte: one that is not UTF-8 must not be mended into another.
     private static func refuseMalformedArguments() {
+        guard CommandLine.argc > 0 else {
+            Terminal.error("the arguments cannot be read: /proc is not mounted here")
+            leave(2)
+        }
         for index in 1 ..< max(1, Int(CommandLine.argc)) {
             guard let argument = CommandLine.unsafeArgv[index] else { continue }
             if String(validatingCString: argument) == nil {
@@ -87,7 +101,16 @@ struct Holdfast: AsyncParsableCommand {
     }
 }
 
+/// What was printed has to have arrived, or the command was not done.
 private func leave(_ status: Int32) -> Never {
+    errno = 0
+    let isFlushed = fflush(stdout) == 0
+    let cause = errno
     fflush(nil)
+    if status == 0, !isFlushed || ferror(stdout) != 0 {
+        let reason = cause == 0 ? "" : ": " + String(cString: strerror(cause))
+        Terminal.error("cannot write to standard output\(reason)")
+        exit(1)
+    }
     exit(status)
 }

@@ -61,6 +61,7 @@ struct VerifyCommand: ParsableCommand {
             progress.end()
             show(report)
             for fault in report.checkpointFaults { Terminal.error("warning: \(fault)") }
+            data.warnOfHalfImport()
         } catch let error as LogError {
             progress.end()
             guard case .corrupt(let position) = error.code else { throw error }

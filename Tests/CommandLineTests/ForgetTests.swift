@@ -45,6 +45,45 @@ import Testing
         }
     }
 
+    /// Everything that shows a user says so of one who was forgotten, and tells what is left.
+    @Test func theForgottenAreShownByNumber() async throws {
+        try await Scratch.with { scratch in
+            try await scratch.done("project", "set", "p1", "--concurrencies", "2")
+            for user in ["u1", "u2"] {
+                try await scratch.done("apply", user, "--project", "p1")
+                try await scratch.done("session", user)
+            }
+            let held = try object(try await scratch.done("state", "u1", "--json").only)
+            #expect(held["user"] as? String == "u1" && held["userNumber"] as? Int == 1)
+            let before = try #require(held["lastPosition"] as? Int)
+            try await scratch.done("disconnect", "u2")
+            try await scratch.done("forget", "u1")
+            let now = try await scratch.done("state", "--user-number", "1").only
+            #expect(now.hasPrefix("user 1 (forgotten) holds nothing"), "\(now)")
+            let then = try await scratch.done("state", "--at", "\(before)")
+            #expect(then.contains { $0.hasPrefix("user 1 (forgotten) holds p1/1") }, "\(then)")
+            let past = try object(try await scratch.done("state", "--at", "\(before)", "--json").only)
+            let holders = try #require(past["holders"] as? [[String: Any]])
+            #expect(holders.contains { $0["user"] is NSNull && $0["userNumber"] as? Int == 1 })
+            let changed = try await scratch.done("diff", "\(before)", "1000", "--json").map(object)
+            let lost = try #require(changed.first { $0["difference"] as? String == "lost" })
+            #expect(lost["user"] is NSNull && lost["userNumber"] as? Int == 1)
+            let told = try await scratch.done("diff", "\(before)", "1000")
+            #expect(told.contains { $0.hasPrefix("  user 1 (forgotten): p1/1") }, "\(told)")
+            let replayed = try await scratch.done("replay", "--json").map(object)
+            let users = replayed.compactMap { $0["user"] as? [String: Any] }
+            #expect(users.contains { $0["user"] is NSNull && $0["userNumber"] as? Int == 1 })
+            #expect(!users.contains { $0["user"] as? String == "" })
+            let story = try await scratch.done("explain", "--user-number", "1")
+            #expect(story.first?.hasPrefix("user 1 (forgotten) as of ") ?? false, "\(story)")
+            let other = try await scratch.done("explain", "u2")
+            #expect(other.contains { $0.contains("window") }, "\(other)")
+            let gone = try await scratch.run(["explain", "u1", "--data", scratch.data])
+            gone.expectOneError(status: 1)
+            #expect(gone.errors.contains("a number only"), "\(gone.errors)")
+        }
+    }
+
     /// The command line cannot write beside a server; the server's own action can.
     @Test func aServerForgetsOnRequest() async throws {
         try await Scratch.with { scratch in
