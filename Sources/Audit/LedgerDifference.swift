@@ -72,7 +72,9 @@ public struct LedgerDifference {
         try Self.check(reader, first, second)
         var only: ProjectNumber?
         if let project {
-            guard let view = reader.project(project) else { throw LedgerError.unknownProject(project) }
+            guard let view = reader.project(project) else {
+                throw LedgerError.unknownProject(project)
+            }
             only = view.number
         }
         self.reader = reader
