@@ -73,7 +73,7 @@ public enum Verifier {
     /// `threads` of them; memory for one state and 32 bytes a user more.
     public static func verify(
         _ directory: DataDirectory, kept: [KeptHead] = [], key: VerifierKey? = nil,
-        threads: Int? = nil, progress: ((Position, Position) -> Void)? = nil
+        threads: Int? = nil, progress: ((UInt64, UInt64) -> Void)? = nil
     ) throws -> VerifyReport {
         try verify(directory, Plan(threads: threads, kept: kept, key: key), progress)
     }
@@ -83,7 +83,7 @@ public enum Verifier {
     /// somebody who recomputed every hash and pointer: only the rules tell, and the head's hash.
     public static func verifyChain(
         _ directory: DataDirectory, kept: [KeptHead] = [], key: VerifierKey? = nil,
-        threads: Int? = nil, progress: ((Position, Position) -> Void)? = nil
+        threads: Int? = nil, progress: ((UInt64, UInt64) -> Void)? = nil
     ) throws -> VerifyReport {
         try verify(
             directory, Plan(threads: threads, hasRules: false, kept: kept, key: key), progress)
@@ -130,7 +130,7 @@ public enum Verifier {
     }
 
     package static func verify(
-        _ directory: DataDirectory, _ plan: Plan, _ progress: ((Position, Position) -> Void)? = nil
+        _ directory: DataDirectory, _ plan: Plan, _ progress: ((UInt64, UInt64) -> Void)? = nil
     ) throws -> VerifyReport {
         try directory.requireLedger()
         return try verify(log: directory.log, keysOf: directory, plan, progress)
@@ -139,7 +139,7 @@ public enum Verifier {
     /// Verifies a log wherever it lies, with the keys and the published head of a data directory.
     package static func verify(
         log path: String, keysOf directory: DataDirectory, _ plan: Plan,
-        _ progress: ((Position, Position) -> Void)? = nil
+        _ progress: ((UInt64, UInt64) -> Void)? = nil
     ) throws -> VerifyReport {
         // Before the log is looked at: a server may publish another meanwhile.
         let own = try LedgerHeads.published(directory)
@@ -151,7 +151,6 @@ public enum Verifier {
         let heads = try plan.heads(
             own, ownKey: try? LedgerHeads.signer(of: directory, log)?.key)
         let goal = try log.uncheckedEnd().position
-        let goalCount = try log.read { try $0.eventCount(through: goal) }
         let checkpoints = KeptCheckpointCheck(directory, log, through: goal)
         let rules = plan.hasRules ? RulesFold(checkpoints) : nil
         let keys = try? LedgerKeys.reading(directory, log)
@@ -164,7 +163,7 @@ public enum Verifier {
             scan = try LogScan(
                 log, through: goal, threads: plan.threads, segmentByteCount: plan.segmentByteCount,
                 keys: keys
-            ).run(folds) { progress?($0, goalCount) }
+            ).run(folds, progress: progress)
         } catch let error as LogError { throw naming(error, in: log) }
         let times = VerifyTimes(
             wall: wall.seconds, pages: pageSeconds, chain: scan.checkSeconds,

@@ -20,95 +20,6 @@ import Testing
         return digests
     }
 
-    // MARK: - States
-
-    @Test(arguments: [1, 2, 3] as [UInt64])
-    func aStateIsWhatTheEventsUpToItLeadTo(seed: UInt64) throws {
-        let story = try Story(in: scratch("data"), seed: seed)
-        let reader = try LedgerReader(opening: story.directory.path)
-        let expected = Self.states(story.events)
-        let states = FoldedStates(reader, memoryByteCount: seed == 2 ? 1 : 512 << 20)
-        var generator = SeededGenerator(seed: seed)
-        var position = story.events.count
-        for round in 0 ..< 600 {
-            switch generator.below(12) {
-            case 0: position = generator.below(expected.count)
-            case 1 ..< 6: position = min(expected.count - 1, position + 1)
-            default: position = max(0, position - 1 - generator.below(2))
-            }
-            let state = try states.state(at: Position(position))
-            #expect(state.position == Position(position))
-            #expect(StateDigest.of(state) == expected[position], "round \(round)")
-            #expect(states.keptPositions.count <= (seed == 2 ? 4 : 48))
-            #expect(states.keptPositions == states.keptPositions.sorted())
-        }
-    }
-
-    /// A step back folds a few events, not the log.
-    @Test func stepsBackAreShort() throws {
-        let directory = DataDirectory(scratch("data"))
-        try HeavyUser.write(to: directory, eventCount: 30_000)
-        let reader = try LedgerReader(opening: directory.path)
-        let states = FoldedStates(reader)
-        var (worst, sum) = (UInt64(0), UInt64(0))
-        let start = reader.head.position - 1
-        _ = try states.state(at: start)
-        for back in 1 ... 3_000 as ClosedRange<UInt64> {
-            let nearest = states.keptPositions.last { $0 <= start - back } ?? 0
-            worst = max(worst, start - back - nearest)
-            sum += start - back - nearest
-            #expect(try states.state(at: start - back).position == start - back)
-        }
-        #expect(worst < 4_096, "one step folded \(worst) events")
-        #expect(sum < 3_000 * 100, "3,000 steps folded \(sum) events")
-    }
-
-    /// Where nothing is near, a checkpoint that the ledger kept is the start; a damaged one is not.
-    @Test func aFarStateStartsFromAKeptCheckpoint() throws {
-        let story = try Story(in: scratch("data"), seed: 4)
-        let positions = try keepCheckpoints(story.directory, every: 40)
-        let expected = Self.states(story.events)
-        let reader = try LedgerReader(opening: story.directory.path)
-        func folded(to goal: Position) throws -> UInt64 {
-            let states = FoldedStates(reader)
-            states.savingMin = 20
-            var count: UInt64 = 0
-            let state = try states.state(at: goal) { _, all in count = all }
-            #expect(StateDigest.of(state) == expected[Int(goal)])
-            return count
-        }
-        #expect(positions.count > 3)
-        for kept in positions.dropLast() where kept > 20 {
-            #expect(try folded(to: kept + 5) == 5)
-            #expect(try folded(to: kept) == 0)
-        }
-        let last = positions[positions.count - 2]
-        let file = reader.keptCheckpoints.file(at: last)
-        var bytes = Files.read(file)
-        bytes[bytes.count / 2] ^= 1
-        Files.write(bytes, to: file)
-        #expect(try folded(to: last + 5) == last + 5 - positions[positions.count - 3])
-    }
-
-    /// What is ended goes on where it stopped, and the state is the same.
-    @Test func aFoldThatIsEndedLeavesNothingWrong() throws {
-        let directory = DataDirectory(scratch("data"))
-        try HeavyUser.write(to: directory, eventCount: 60_000)
-        let reader = try LedgerReader(opening: directory.path)
-        let goal = reader.head.position - 10
-        let expected = StateDigest.of(try FoldedStates(reader).state(at: goal))
-        let states = FoldedStates(reader)
-        var heard = 0
-        #expect(throws: ReplayInterrupted.self) {
-            try states.state(at: goal) { done, all in
-                #expect(done <= all && all == goal)
-                heard += 1
-                if heard == 5 { throw ReplayInterrupted() }
-            }
-        }
-        #expect(StateDigest.of(try states.state(at: goal)) == expected)
-    }
-
     /// Positions that an epoch left out are no events: nothing stands there, nothing stops there.
     @Test(arguments: [1, 2] as [UInt64])
     func epochsAreSteppedOver(seed: UInt64) throws {
@@ -117,7 +28,7 @@ import Testing
         let positions = story.events.map(\.position)
         #expect(positions.last != Position(positions.count), "no epoch left anything out")
         let digests = Self.states(story.events)
-        let states = FoldedStates(reader)
+        let states = reader.pastStates(memoryByteCount: 1 << 20)
         let session = try ReplaySession(reader, states: states)
         _ = try session.screen(ReplaySize(columns: 80, rows: 24))
         for (index, position) in positions.enumerated().reversed() {
@@ -149,7 +60,7 @@ import Testing
             var stream = ReplayStream()
             stream.filter.since = .position(from)
             var position = from
-            let states = FoldedStates(reader)
+            let states = reader.pastStates(memoryByteCount: 1 << 20)
             try stream.run(on: reader) { moment in
                 let event = story.events[Int(position) - 1]
                 #expect(moment.named == reader.named(event))
@@ -245,7 +156,7 @@ import Testing
         let story = try Story(in: scratch("data"), seed: seed)
         let reader = try LedgerReader(opening: story.directory.path)
         let digests = Self.states(story.events)
-        let states = FoldedStates(reader)
+        let states = reader.pastStates(memoryByteCount: 1 << 20)
         let session = try ReplaySession(reader, states: states)
         var generator = SeededGenerator(seed: seed)
         let keys: [[ReplayKey]] = [
@@ -339,14 +250,14 @@ import Testing
             texts.append(text)
             throw ReplayInterrupted()
         }
-        for key in typed("g30000") { #expect(try session.press(key)) }
+        for key in typed("g45000") { #expect(try session.press(key)) }
         #expect(session.position == start)
         #expect(texts.count == 1 && texts[0].hasPrefix("replaying, "), "\(texts)")
         let bottom = try session.screen(ReplaySize(columns: 80, rows: 24))[23][0].text
         #expect(bottom.hasPrefix(" stopped; still at event \(start)"))
         session.progress = nil
-        for key in typed("g30000") { #expect(try session.press(key)) }
-        #expect(session.position == 30_000)
+        for key in typed("g45000") { #expect(try session.press(key)) }
+        #expect(session.position == 45_000)
     }
 
     @Test func aConditionThatIsNoneIsShownWithItsColumn() throws {

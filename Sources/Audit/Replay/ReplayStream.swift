@@ -18,13 +18,14 @@ public struct ReplayStream: Sendable {
 
     /// Runs it on what the ledger held when `reader` was opened. Returns whether `stop` was met.
     ///
-    /// `progress` hears how many events of how many are folded before the first is handed over, and
-    /// may throw to end it. Throws `LogError` at damage and what `body` throws. Cost: the events up
-    /// to the last bound, all of them folded once; `states` may spare those before the first.
+    /// `progress` hears how far it is and how far it has to go before the first is handed over, as
+    /// of `PastStates.state(at:progress:)`, and may throw to end it. Throws `LedgerError` or
+    /// `LogError` at damage, and what `body` throws. Cost: the events between the bounds, and those
+    /// before them as far back as the nearest kept checkpoint, or what `states` has at hand.
     @discardableResult
     public func run(
-        on reader: LedgerReader, states: (any ReplayStates)? = nil,
-        progress: ((UInt64, UInt64) throws -> Void)? = nil,
+        on reader: LedgerReader, states: PastStates? = nil,
+        progress: (UInt64, UInt64) throws -> Void = { _, _ in },
         _ body: (ReplayMoment) throws -> Bool
     ) throws -> Bool {
         var bounds = EventQuery()
@@ -37,7 +38,7 @@ public struct ReplayStream: Sendable {
         let stop = stop?.node.map(names.numbered)
         let chosen = user.flatMap { reader.view.users.number(of: $0) }
         var fold = StreamFold(
-            state: try (states ?? FoldedStates(reader)).state(
+            state: try (states ?? reader.pastStates()).state(
                 at: plan.low - 1, progress: progress))
         let scan = ForwardScan(reader.log, plan.low ... plan.high, .and([]), plan.sizes)
         while let page = try scan.nextPage() {
