@@ -58,8 +58,8 @@ public struct HeadFile: HeadDestination {
     public func append(_ head: SignedHead) throws {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw failure("cannot open") }
-        defer { close(descriptor) }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw failure("cannot lock") }
+        defer { FileLock.release(closing: descriptor) }
+        guard FileLock.tryTake(descriptor) else { throw failure("cannot lock") }
         let size = lseek(descriptor, 0, SEEK_END)
         guard size >= 0 else { throw failure("cannot read") }
         let tail = try tail(of: descriptor, size)

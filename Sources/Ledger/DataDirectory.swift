@@ -1,3 +1,4 @@
+import EventLog
 package import ReconnectionRules
 
 #if canImport(Glibc)
@@ -162,7 +163,7 @@ final class OwnerLock: Sendable {
             throw LedgerError(
                 .directory, "cannot open \(path): \(String(cString: strerror(errno)))")
         }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        guard FileLock.tryTake(descriptor) else {
             let owner = Self.read(descriptor)
             close(descriptor)
             throw LedgerError(.owned, "\(directory.path) is in use by \(owner)")
@@ -174,7 +175,7 @@ final class OwnerLock: Sendable {
         self.descriptor = descriptor
     }
 
-    deinit { close(descriptor) }
+    deinit { FileLock.release(closing: descriptor) }
 
     private static func read(_ descriptor: Int32) -> String {
         var bytes = [UInt8](repeating: 0, count: 500)

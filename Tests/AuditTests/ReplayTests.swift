@@ -78,6 +78,33 @@ import Testing
         }
     }
 
+    /// An address that is recorded stands with the event here as in every other output.
+    @Test(arguments: [1, 2] as [UInt64])
+    func aReplayedEventHasItsAddress(seed: UInt64) throws {
+        let ledger = try RandomLedger(in: scratch("data"), seed: seed)
+        let reader = try LedgerReader(opening: ledger.directory.path)
+        var expected: [NamedEvent] = []
+        try EventQuery().run(on: reader) { named in
+            expected.append(named)
+            return true
+        }
+        let addresses = Set(expected.compactMap(\.clientAddress))
+        #expect(addresses.count == 2, "\(addresses)")
+        #expect(expected.contains { $0.event.kind == .applied && $0.clientAddress == nil })
+        for kinds in [[], [.sessionCreated]] as [Set<Event.Kind>] {
+            var stream = ReplayStream()
+            stream.filter.kinds = kinds
+            var shown = expected.filter { kinds.isEmpty || kinds.contains($0.event.kind) }[...]
+            try stream.run(on: reader) { moment in
+                #expect(moment.named == shown.popFirst())
+                let event = EventJSON.line(moment.named)
+                #expect(ReplayJSON.line(moment).hasPrefix("{\"event\":\(event),"))
+                return true
+            }
+            #expect(shown.isEmpty)
+        }
+    }
+
     private func expectCounts(
         _ moment: ReplayMoment, _ reader: LedgerReader, _ state: State
     ) throws {

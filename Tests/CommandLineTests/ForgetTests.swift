@@ -94,6 +94,11 @@ import Testing
                 let applied = try await scratch.done("history", "u1", "--json").map(object)
                 let addresses = applied.compactMap { $0["clientAddress"] as? String }
                 #expect(!addresses.isEmpty && addresses.allSatisfy { $0.hasSuffix(".0/24") })
+                let replayed = try await scratch.done("replay", "--user", "u1", "--json")
+                let events = try replayed.map { try object($0)["event"] as? [String: Any] }
+                #expect(
+                    events.map { $0?["clientAddress"] as? String }
+                        == applied.map { $0["clientAddress"] as? String })
                 let ending = try await scratch.run(["forget", "u1", "--data", scratch.data])
                 ending.expectOneError(status: 1)
                 #expect(ending.errors.contains("ForgetUser"), "\(ending.errors)")

@@ -277,7 +277,7 @@ public final class ReplaySession {
             try progress?("replaying, \(100 * done / max(1, all)) %  (any key stops)")
         }
         return ReplayMoment(
-            event, state, reader, user: user == 0 ? nil : user, project: project)
+            reader.named(event), state, reader, user: user == 0 ? nil : user, project: project)
     }
 
     /// The nearest event behind or before a position, nil if there is none.

@@ -42,12 +42,15 @@ public struct ReplayStream: Sendable {
                 at: plan.low - 1, progress: progress))
         let scan = ForwardScan(reader.log, plan.low ... plan.high, .and([]), plan.sizes)
         while let page = try scan.nextPage() {
+            var shown = try reader.named(page.events.filter(wanted.matches))[...]
             for event in page.events {
                 try fold.take(event)
-                guard wanted.matches(event) else { continue }
+                guard shown.first?.event.position == event.position,
+                    let named = shown.popFirst()
+                else { continue }
                 let project = ReplayMoment.project(nil, event)
                 let moment = ReplayMoment(
-                    event, fold.state, reader, user: chosen, counts: fold.counts(of: project))
+                    named, fold.state, reader, user: chosen, counts: fold.counts(of: project))
                 let goesOn = try body(moment)
                 if stop?.matches(event) == true { return true }
                 if !goesOn { return false }
