@@ -57,8 +57,8 @@ public struct TraceImporter {
         defer { withExtendedLifetime(ledger) {} }
         let core = ledger.core
         let resumed = try resumePoint(core)
-        try begin(in: directory)
         if resumed == 0 { try begin(core) } else { try replaySessions(core, rowCount: resumed) }
+        try begin(in: directory)
         var rowCount: UInt64 = resumed
         try trace.forEachRow { row, number, byteOffset in
             guard UInt64(number) > resumed else { return }

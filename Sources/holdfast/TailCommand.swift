@@ -46,7 +46,9 @@ struct TailCommand: ParsableCommand {
                     previous = named.event.time
                 }
             }
-            fflush(nil)
+            guard Terminal.isPrintedComplete else {
+                throw CheckFailed(message: "cannot write to standard output")
+            }
             if !follow { return }
             while !follower.hasNews { usleep(20_000) }
         }

@@ -432,11 +432,11 @@ import Testing
 
     @Test(arguments: [
         Row("prove", "1", "--from", "/no/heads", status: 1, says: "/no/heads"),
-        Row("prove", "--from", "/dev/null", status: 1, says: "no head in /dev/null"),
+        Row("prove", "--from", "/dev/null", status: 1, says: "/dev/null: there is no head in it"),
         Row("prove", "1", "--from", "/etc/passwd", status: 1, says: "/etc/passwd: line 1:"),
         Row("verify", "--kept", "/no/heads", status: 1, says: "/no/heads"),
         Row("verify", "--kept", "/etc/passwd", status: 1, says: "/etc/passwd: line 1:"),
-        Row("verify", "--kept", "/dev/null", "--key", "k", status: 1, says: "NAME+ID+KEY"),
+        Row("verify", "--kept", "/dev/null", "--key", "k", status: 1, says: "no head in it"),
         Row(
             "import", "/no/trace.csv", "--project", "p1", "--concurrencies", "2", status: 1,
             says: "/no/trace.csv"),
