@@ -134,7 +134,8 @@ struct DifferenceText {
         if isJSON {
             return line(difference.kind.rawValue) { object in
                 let user = difference.after
-                if user.name.isEmpty { object.null("user") } else { object.string("user", user.name) }
+                let name = user.name
+                if name.isEmpty { object.null("user") } else { object.string("user", name) }
                 object.unsigned("userNumber", user.number)
                 write(difference.before, "before", &object)
                 write(difference.after, "after", &object)

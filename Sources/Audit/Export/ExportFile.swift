@@ -41,8 +41,8 @@ public final class ExportFile {
     /// Goes on with FILE.part, or else with FILE, or else begins. A last line that was cut off is
     /// completed.
     ///
-    /// Throws `invalid` if the file is not an export of that ledger in that format. No byte of it is
-    /// changed before what is written proves to be what it holds.
+    /// Throws `invalid` if the file is not an export of that ledger in that format. No byte of it
+    /// is changed before what is written proves to be what it holds.
     public convenience init(
         resuming path: String, _ lines: EventLineWriter, of reader: LedgerReader
     ) throws(LedgerError) {
