@@ -117,17 +117,20 @@ import Testing
             #expect(growth.compactMap { $0["over"] as? String } == ["day", "week", "life"])
             for part in growth {
                 #expect(part["seconds"] as? Int == 130 && part["events"] as? Int == 14)
-                // 14 events in 130 s.
-                #expect(part["eventsPerDay"] as? Double == 9304.6)
+                // Two minutes are no rate of a day.
+                #expect(part["eventsPerDay"] is NSNull && part["growthBytesPerDay"] is NSNull)
             }
             let bytes = try #require(statistics["logBytes"] as? Int)
             #expect(statistics["bytesPerEvent"] as? Double == (Double(bytes) / 1.4).rounded() / 10)
-            #expect(statistics["growthBytesPerDay"] is Double)
+            #expect(statistics["growthBytesPerDay"] is NSNull)
             #expect(statistics["logFreeBytes"] is Int && statistics["viewsBytes"] is Int)
             #expect(statistics["checkpoints"] as? Int == 0)
             #expect(statistics["checkpointFaults"] as? [String] == [])
             let text = try await scratch.done("stats")
             #expect(text.contains { $0.hasPrefix("bytesPerEvent") })
+            #expect(text.contains("  events in 2m 10s, too short a time to tell a rate"))
+            let logBytes = try #require(text.first { $0.hasPrefix("logBytes") })
+            #expect(logBytes.contains(" \(bytes)  ") && logBytes.hasSuffix(" kB"))
             #expect(text.contains("  events in 0.0 days: 9305 events and "
                 + "\(Int((Double(bytes) / 14 * 14 * 86_400 / 130).rounded())) bytes a day"))
         }
