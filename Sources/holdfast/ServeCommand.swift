@@ -128,7 +128,8 @@ struct ServerNote {
 
     init(url: String, isAnonymous: Bool) { (self.url, self.isAnonymous) = (url, isAnonymous) }
 
-    private static let (signed, anonymous) = ("holdfast serve on ", "holdfast serve --anonymous on ")
+    private static let signed = "holdfast serve on "
+    private static let anonymous = "holdfast serve --anonymous on "
 
     var text: String {
         (isAnonymous ? Self.anonymous : Self.signed) + url

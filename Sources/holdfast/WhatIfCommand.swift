@@ -11,8 +11,9 @@ struct WhatIfCommand: ParsableCommand {
         discussion: """
             Every combination of the values given is run; a setting that is not given stays as \
             recorded, with its recorded changes. The recorded settings are run too, to compare \
-            with: a row of the table, and with --with-recorded the first object of --json. It cannot know that people would have acted differently; what it does know, and \
-            what is a bound, docs/what-if.md says.
+            with: a row of the table, and with --with-recorded the first object of --json. It \
+            cannot know that people would have acted differently; what it does know, and what is \
+            a bound, docs/what-if.md says.
 
             EXAMPLES
               holdfast whatif --reconnect-window 40s,90s,120s,1h --data ./ledger

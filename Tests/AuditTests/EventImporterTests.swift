@@ -254,6 +254,6 @@ import Testing
         let error = #expect(throws: TraceError.self) {
             try ImportedForm.of(scratch("nowhere"))
         }
-        #expect(error?.message.contains("cannot open the file") == true)
+        #expect(error?.reason.contains("cannot open the file") == true)
     }
 }

@@ -80,7 +80,8 @@ import Testing
             try await scratch.done("apply", "u1", "--project", "cap-demo")
             try await Server.with(scratch) { server in
                 let error = try await scratch.refused("forget", "u1")
-                #expect(error.contains("call ForgetUser on \(server.url), signed as docs/operations.md"))
+                let says = "call ForgetUser on \(server.url), signed as docs/operations.md"
+                #expect(error.contains(says), "\(error)")
                 #expect(!error.contains("curl"))
             }
             try await scratch.done("forget", "u1")

@@ -77,7 +77,9 @@ public struct Explainer {
             at: moment ?? .position(reader.head.position))
         var text = "The ledger never saw a user \"\(user)\"; names are compared byte by byte."
         var positions: [Position] = []
-        if let similar = reader.similarUser(to: user), let number = reader.view.users.number(of: similar) {
+        if let similar = reader.similarUser(to: user),
+            let number = reader.view.users.number(of: similar)
+        {
             text += " There is one called \"\(similar)\"."
             positions = [reader.state.users[Int(number)].last]
         }

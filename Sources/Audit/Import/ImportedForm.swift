@@ -26,16 +26,20 @@ public enum ImportedForm: Sendable, Equatable {
         func failure(_ reason: String) -> TraceError {
             TraceError(path: path, line: 0, reason: reason)
         }
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        // To open a named pipe and close it again would end whoever writes to it.
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            throw failure("cannot open the file: \(String(cString: strerror(errno)))")
+        }
+        guard status.st_mode & S_IFMT != S_IFDIR else {
+            throw failure("is a directory; name a file")
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else { return .trace }
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw failure("cannot open the file: \(String(cString: strerror(errno)))")
         }
         defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else {
-            throw failure("is a directory; name a file")
-        }
-        guard status.st_mode & S_IFMT == S_IFREG else { return .trace }
         var bytes = [UInt8](repeating: 0, count: byteCountMax)
         let count = pread(descriptor, &bytes, bytes.count, 0)
         guard count >= 0 else {

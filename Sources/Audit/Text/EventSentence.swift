@@ -44,7 +44,8 @@ public enum EventSentence {
         switch event.kind {
         case .opened:
             return event.outage == 0
-                ? "ledger opened" : "ledger opened after \(DurationText.readable(event.outage)) down"
+                ? "ledger opened"
+                : "ledger opened after \(DurationText.readable(event.outage)) down"
         case .epochBegun:
             return "epoch begun behind position \(event.previousEpochEnd ?? 0), "
                 + "\(DurationText.readable(event.outage)) after the last sign of life"
