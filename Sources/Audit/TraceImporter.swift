@@ -21,6 +21,8 @@ public struct TraceImporter {
     private let trace: TraceReader
     private let project: String
     private let change: ProjectChange
+    /// Rows of the trace.
+    private let rowCount: UInt64
     /// The connection's session, or the position of its refused apply.
     private var sessions = ConnectionTable()
 
@@ -36,7 +38,9 @@ public struct TraceImporter {
         self.trace = trace
         self.project = project
         self.change = change
-        try trace.forEachRow { _, _, _ in }
+        var rowCount: UInt64 = 0
+        try trace.forEachRow { _, _, _ in rowCount += 1 }
+        self.rowCount = rowCount
     }
 
     /// Imports into a data directory, which may be new. `progress` hears bytes done and in all.
@@ -162,22 +166,20 @@ public struct TraceImporter {
         }
         guard let origin, origin.source == trace.digest else { return 0 }
         guard let number = core.projects.number(of: project) else {
-            throw LedgerError(
-                .invalid,
-                "this trace is half imported under another project; name that one to go on")
+            throw otherwise(origin.rowCount, "under another project")
         }
         let settings = core.state.projects[Int(number)].settings
         guard change.applies(to: settings) else {
-            throw LedgerError(
-                .invalid,
-                "this trace is half imported with other settings; repeat them to go on")
+            throw otherwise(origin.rowCount, "with other settings")
         }
-        try requireSameProject(ProjectNumber(number), core.log)
+        try requireSameProject(ProjectNumber(number), origin.rowCount, core.log)
         return origin.rowCount
     }
 
     /// The ledger may have a project of that name although the trace was begun under another.
-    private func requireSameProject(_ number: ProjectNumber, _ log: EventLog) throws {
+    private func requireSameProject(
+        _ number: ProjectNumber, _ imported: UInt64, _ log: EventLog
+    ) throws {
         var begun: ProjectNumber?
         try log.forEachBatchBackward { batch in
             if batch.origin?.source == trace.digest {
@@ -188,10 +190,17 @@ public struct TraceImporter {
             return begun == nil
         }
         guard begun ?? number == number else {
-            throw LedgerError(
-                .invalid,
-                "this trace is half imported under another project; name that one to go on")
+            throw otherwise(imported, "under another project")
         }
+    }
+
+    /// The log has rows of this trace that were played otherwise than is asked for now.
+    private func otherwise(_ imported: UInt64, _ how: String) -> LedgerError {
+        LedgerError(
+            .invalid,
+            imported == rowCount
+                ? "this trace is already imported, \(how); to play it anew name another --data"
+                : "this trace is half imported, \(how); repeat what was named then to go on")
     }
 
     /// Learns the sessions of the rows that are in the log from the events they left.

@@ -111,21 +111,42 @@ public enum Verifier {
 
         /// The heads the log has to contain.
         fileprivate func heads(
-            _ own: SignedHead?, ownKey: VerifierKey?
+            _ own: SignedHead?, ownKey: VerifierKey?, ledgerId: String
         ) throws(ProofError) -> [ExpectedHead] {
+            let usual = LedgerHeads.usualOrigin(ledgerId: ledgerId)
+            let names = Set([usual] + [own?.head.origin, ownKey?.name].compactMap { $0 })
+            try requireSameLedger(usual, names)
             if let key = key ?? ownKey {
                 try ProofChecker.check(kept, key)
                 do { try own?.check(key) } catch {
                     throw ProofError(error.code, "head.note: \(error.message)")
                 }
             }
-            let expected = kept.map {
-                ExpectedHead(head: $0.head, name: "the head kept in line \($0.line)")
+            let expected = kept.map { kept in
+                // A name that was given can have been lost with its key.
+                let origin = kept.head.origin
+                let whose = names.contains(origin) ? "" : " of the log \(origin) (this is \(usual))"
+                return ExpectedHead(
+                    head: kept.head, name: "the head kept in line \(kept.line)" + whose)
             }
             let ours = own.map {
                 ExpectedHead(head: $0.head, name: "the newest head the ledger published")
             }
             return expected + (ours.map { [$0] } ?? [])
+        }
+
+        /// A head of another ledger says nothing of this one, least of all that it was cut. The
+        /// usual name of a head has the ledger's id in it.
+        private func requireSameLedger(
+            _ usual: String, _ names: Set<String>
+        ) throws(ProofError) {
+            for kept in kept where !names.contains(kept.head.origin) {
+                guard LedgerHeads.isUsual(origin: kept.head.origin) else { continue }
+                throw ProofError(
+                    .signature,
+                    "line \(kept.line): the head is of another ledger, \(kept.head.origin); this "
+                        + "one is \(usual)")
+            }
         }
     }
 
@@ -149,7 +170,8 @@ public enum Verifier {
         let log = try EventLog(toVerify: path)
         // Who may verify need not be one who may read the private key.
         let heads = try plan.heads(
-            own, ownKey: try? LedgerHeads.signer(of: directory, log)?.key)
+            own, ownKey: try? LedgerHeads.signer(of: directory, log)?.key,
+            ledgerId: log.ledgerId)
         let goal = try log.uncheckedEnd().position
         let checkpoints = KeptCheckpointCheck(directory, log, through: goal)
         let rules = plan.hasRules ? RulesFold(checkpoints) : nil

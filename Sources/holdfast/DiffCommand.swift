@@ -112,18 +112,19 @@ struct DifferenceText {
             return line("moments") { object in
                 for (name, moment) in [("from", first), ("to", second)] {
                     object.object(name) { object in
-                        object.unsigned("position", moment.position)
-                        object.string("time", Timestamp.text(moment.time))
+                        MomentText.write(moment.position, moment.time, to: &object)
                     }
                 }
                 object.unsigned("events", eventCount)
             }
         }
-        print("from position \(first.position), \(Timestamp.text(first.time))")
-        let length = first.position == 0 ? "" : ", \(Duration.text(second.time - first.time))"
+        print("from \(MomentText.text(first.position, first.time))")
+        let length =
+            first.position == 0
+            ? "" : ", \(DurationText.readable(second.time - first.time))"
         print(
-            "to   position \(second.position), \(Timestamp.text(second.time)): "
-                + "\(eventCount) events\(length)")
+            "to   \(MomentText.text(second.position, second.time)): "
+                + Words.count(eventCount, "event", isGrouped: false) + length)
     }
 
     func heading(_ kind: UserDifference.Kind, _ count: Int) {

@@ -46,6 +46,10 @@ struct Holdfast: AsyncParsableCommand {
         signal(SIGPIPE, SIG_DFL)
         openStandardDescriptors()
         refuseMalformedArguments()
+        if let fault = UsageText.fault(of: named) {
+            Terminal.error(fault)
+            leave(2)
+        }
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
@@ -62,6 +66,11 @@ struct Holdfast: AsyncParsableCommand {
         for descriptor in STDIN_FILENO ... STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
             _ = open("/dev/null", O_RDWR)
         }
+    }
+
+    /// The command that was typed.
+    private static var named: UsageText.Named {
+        UsageText.command(in: CommandLine.arguments.dropFirst())
     }
 
     /// Names are compared byte by byte: one that is not UTF-8 must not be mended into another.
@@ -93,7 +102,7 @@ struct Holdfast: AsyncParsableCommand {
         // What the argument parser refused is usage; everything else is a refusal of the work.
         let message = message(for: error)
         if code == .validationFailure {
-            Terminal.error("\(message); see holdfast help, or holdfast help COMMAND")
+            Terminal.error("\(UsageText.withForm(message)); \(UsageText.help(named.path))")
             leave(2)
         }
         Terminal.error(message)

@@ -303,6 +303,52 @@ import Testing
         #expect(throws: LedgerError.self) { try ReplaySession(reader, project: "nope") }
     }
 
+    /// A list with clock times alone says where a day begins, once for each.
+    @Test func theListSaysWhichDayItIs() throws {
+        let midnight = Microseconds.seconds(1_699_920_000)  // 2023-11-14
+        let times = [23, 24, 24, 48].map { midnight + .seconds($0 * 3_600) }
+        do {
+            let core = try WritableLedger(
+                opening: DataDirectory(scratch("data")), options: Ledger.Options()
+            ).core
+            _ = try core.perform(
+                .modifyProject("p", ProjectChange(concurrencyCount: 9)), at: times[0],
+                by: .library)
+            for (index, time) in times.enumerated() {
+                try core.settle(at: time, wallOffset: nil)
+                _ = try core.perform(.apply(user: "u\(index)", project: "p"), at: time, by: .trace)
+            }
+            try core.commit(wallOffset: nil)
+        }
+        let session = try ReplaySession(LedgerReader(opening: scratch("data")))
+        func list(_ columns: Int, _ rows: Int) throws -> [String] {
+            try session.screen(ReplaySize(columns: columns, rows: rows))[1 ..< rows - 4]
+                .map { $0.first?.column == 0 ? $0[0].text : "" }.map {
+                    String($0.drop { $0 == " " || $0 == ">" })
+                }
+        }
+        let days = try list(80, 40).filter { $0.hasPrefix("2023-") }
+        #expect(days == ["2023-11-14", "2023-11-15", "2023-11-16"])
+        let rows = try list(80, 40)
+        let begin = try #require(rows.firstIndex(of: "2023-11-15"))
+        #expect(rows[begin - 1].contains(" 23:00:00 ") && rows[begin + 1].contains(" 00:00:00 "))
+        #expect(try list(120, 40).allSatisfy { !$0.hasPrefix("2023-11-15") || $0.count > 10 })
+    }
+
+    /// However narrow, what happened can be read.
+    @Test func atSixtyColumnsTheOutcomeIsThere() throws {
+        let story = try Story(in: scratch("data"))
+        let session = try ReplaySession(LedgerReader(opening: story.directory.path))
+        for _ in 0 ..< 40 {
+            let lines = try session.screen(.least)
+            for line in lines[1 ..< ReplaySize.least.rows - 4] where line.count > 3 {
+                guard line[0].column == 0, line[2].column < 33 else { continue }
+                #expect(line[2].text.count >= 13, "\(line[2])")
+            }
+            _ = try session.press(.pageUp)
+        }
+    }
+
     /// Names of any script and width leave every column where it is.
     @Test func wideNamesBreakNothing() throws {
         let names = ["王小明王小明王小明", "e\u{301}e\u{301}ve", "👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧", "a\u{202E}b", "plain"]

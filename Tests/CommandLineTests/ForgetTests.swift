@@ -31,7 +31,7 @@ import Testing
                 #expect(event["clientAddress"] is NSNull)
             }
             let tail = try await scratch.done("tail", "-n", "1")
-            #expect(tail.last?.contains("user 1 (forgotten) asked to be forgotten") ?? false)
+            #expect(tail.last?.contains("  user 1 (forgotten)  asked to be forgotten") ?? false)
             let report = try object(try await scratch.done("verify", "--json").only)
             #expect(report["forgotten"] as? Int == 1 && report["unopenedNames"] as? Int == 1)
             // Who returns is somebody new, and can be forgotten in turn.
@@ -87,29 +87,49 @@ import Testing
 
     /// The command line cannot write beside a server; the server's own action can.
     @Test func aServerForgetsOnRequest() async throws {
+        // What a shell and JSON have to be told to leave alone.
+        let name = #"it's "u1""#
         try await Scratch.with { scratch in
             try await scratch.done("project", "set", "cap-demo", "--concurrencies", "3")
             try await Server.with(scratch, "--anonymous", "--client-addresses", "truncated") {
                 server in
-                for user in ["u1", "u2"] { try server.connect(user) }
-                let applied = try await scratch.done("history", "u1", "--json").map(object)
+                for user in [name, "u2"] { try server.connect(user) }
+                let applied = try await scratch.done("history", name, "--json").map(object)
                 let addresses = applied.compactMap { $0["clientAddress"] as? String }
                 #expect(!addresses.isEmpty && addresses.allSatisfy { $0.hasSuffix(".0/24") })
-                let replayed = try await scratch.done("replay", "--user", "u1", "--json")
+                let replayed = try await scratch.done("replay", "--user", name, "--json")
                 let events = try replayed.map { try object($0)["event"] as? [String: Any] }
                 #expect(
                     events.map { $0?["clientAddress"] as? String }
                         == applied.map { $0["clientAddress"] as? String })
-                let ending = try await scratch.run(["forget", "u1", "--data", scratch.data])
+                let ending = try await scratch.run(["forget", name, "--data", scratch.data])
                 ending.expectOneError(status: 1)
-                #expect(ending.errors.contains("ForgetUser"), "\(ending.errors)")
-                let answer = try server.ask("ForgetUser", ["UserId": "u1"])
-                #expect(answer["Outcome"] as? String == "done")
-                let gone = try await scratch.run(["history", "u1", "--data", scratch.data])
+                // The call stands there whole, to be copied.
+                let start = try #require(ending.errors.range(of: "curl -s "), "\(ending.errors)")
+                let line = ending.errors[start.lowerBound...].dropLast()
+                #expect(line.contains("'X-TC-Action: ForgetUser'") && line.contains(server.url))
+                let call = try scratch.start(shell: String(line))
+                let answer = try await call.wait().output
+                #expect(answer.contains("\"Outcome\":\"done\""), "\(answer)")
+                let gone = try await scratch.run(["history", name, "--data", scratch.data])
                 gone.expectOneError(status: 1)
                 let rest = try await scratch.done("history", "u2", "--json").map(object)
                 #expect(rest.contains { $0["clientAddress"] is String })
             }
+        }
+    }
+
+    @Test func aServerThatWantsSignaturesIsNamed() async throws {
+        try await Scratch.with { scratch in
+            try await scratch.done("project", "set", "cap-demo", "--concurrencies", "1")
+            try await scratch.done("apply", "u1", "--project", "cap-demo")
+            try await Server.with(scratch) { server in
+                let error = try await scratch.refused("forget", "u1")
+                let says = "call ForgetUser on \(server.url), signed as docs/operations.md"
+                #expect(error.contains(says), "\(error)")
+                #expect(!error.contains("curl"))
+            }
+            try await scratch.done("forget", "u1")
         }
     }
 

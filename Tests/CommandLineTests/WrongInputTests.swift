@@ -399,6 +399,7 @@ import Testing
             status: 2, says: "--since is later"),
         Row("whatif", "--threads", "0", status: 2, says: "--threads"),
         Row("whatif", "--silent", "101", status: 2, says: "--silent"),
+        Row("whatif", "--with-recorded", status: 2, says: "goes with --json"),
         Row("whatif", "--svg", "", status: 2, says: "--svg names no file"),
         Row("whatif", "--project", "nope", status: 1, says: "no project nope"),
         Row("whatif", "--until", "2020-01-01T00:00:00Z", status: 1, says: "nothing was recorded"),

@@ -94,7 +94,9 @@ public struct Explainer {
             text += " Who was forgotten has a number only (--user-number)."
         }
         var positions: [Position] = []
-        if let similar = similarName(to: user), let number = reader.view.users.number(of: similar) {
+        if let similar = reader.similarUser(to: user),
+            let number = reader.view.users.number(of: similar)
+        {
             text += " There is one called \"\(similar)\"."
             positions = [reader.state.users[Int(number)].last]
         }
@@ -102,20 +104,5 @@ public struct Explainer {
             Explanation.Statement(kind: .neverSeen, text: text, positions: positions)
         ]
         return explanation
-    }
-
-    /// A name that differs in case or in spaces only, as far as a few look-ups find one.
-    private func similarName(to user: String) -> String? {
-        let words = user.split(separator: " ", omittingEmptySubsequences: true)
-        let trimmed = words.joined(separator: " ")
-        let lower = trimmed.lowercased()
-        let first = lower.prefix(1).uppercased() + lower.dropFirst()
-        let candidates = [
-            trimmed, lower, trimmed.uppercased(), first, words.joined(), lower.split(separator: " ")
-                .joined(), trimmed + " ", " " + trimmed,
-        ]
-        return candidates.first {
-            !$0.isEmpty && $0 != user && reader.view.users.number(of: $0) != nil
-        }
     }
 }
