@@ -17,8 +17,7 @@ public struct KeptHead: Hashable, Sendable {
     /// Reads a file of heads: notes one after the other, empty lines between them or none. A line
     /// `received TIME` before a note is when its keeper got it.
     ///
-    /// Throws `malformed`, naming the line, also for a file without any head: it would vouch for
-    /// nothing, and pass for having been compared with.
+    /// Throws `malformed`, naming the line.
     public static func list(_ bytes: [UInt8]) throws(ProofError) -> [KeptHead] {
         var heads: [KeptHead] = []
         var received: String?
@@ -50,7 +49,6 @@ public struct KeptHead: Hashable, Sendable {
             note.append(0x0A)
         }
         try end()
-        if heads.isEmpty { throw ProofError(.malformed, "there is no head in it") }
         if received != nil {
             throw ProofError(.malformed, "line \(lines.count): nothing follows the time of receipt")
         }

@@ -179,11 +179,6 @@ import Testing
         #expect(Files.read(file.path) == content)
     }
 
-    /// A file without heads vouches for nothing.
-    @Test(arguments: ["", "\n", "\n\n\n"]) func noHeadIsNoList(content: String) {
-        #expect(throws: ProofError.self) { try KeptHead.list(Array(content.utf8)) }
-    }
-
     @Test func anotherProgramsFileIsLeftAlone() throws {
         let signer = try NoteSigner(name: "log.example", privateKey: .init())
         for content in ["root:x:0:0\n", "log.exampleX\n5\n", "\n\n\n"] {

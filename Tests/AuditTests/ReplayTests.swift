@@ -331,7 +331,7 @@ import Testing
         #expect(days == ["2023-11-14", "2023-11-15", "2023-11-16"])
         let rows = try list(80, 40)
         let begin = try #require(rows.firstIndex(of: "2023-11-15"))
-        #expect(rows[begin - 1].contains(" 23:00:00 ") && rows[begin + 1].contains(" 00:00:00 "))
+        #expect(rows[begin - 1].contains(" 23:00:30 ") && rows[begin + 1].contains(" 00:00:00 "))
         #expect(try list(120, 40).allSatisfy { !$0.hasPrefix("2023-11-15") || $0.count > 10 })
     }
 
