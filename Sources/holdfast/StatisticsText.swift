@@ -63,14 +63,14 @@ enum StatisticsText {
                 continue
             }
             Swift.print(
-                "  events in \(length): \(whole(events)) events and "
-                    + "\(ByteText.readable(whole(bytes))) a day")
+                "  events in \(length): \(Words.count(whole(events), "event", isGrouped: false)) "
+                    + "and \(ByteText.readable(whole(bytes))) a day")
         }
     }
 
     /// A count, and how many bytes it is in a larger unit.
     private static func row(_ name: String, _ value: String, ofBytes count: UInt64? = nil) {
-        let text = count.map(ByteText.readable)
+        let text = count.flatMap { $0 < 1_000 ? nil : ByteText.readable($0) }
         Swift.print(
             HistoryText.pad(name, 20) + HistoryText.pad(value, 12, left: true)
                 + (text.map { "  \($0)" } ?? ""))

@@ -377,6 +377,7 @@ import Testing
                 .modifyProject("p", ProjectChange(concurrencyCount: 9)), at: times[0],
                 by: .library)
             for (index, time) in times.enumerated() {
+                try core.settle(at: time, wallOffset: nil)
                 _ = try core.perform(.apply(user: "u\(index)", project: "p"), at: time, by: .trace)
             }
             try core.commit(wallOffset: nil)
@@ -392,7 +393,7 @@ import Testing
         #expect(days == ["2023-11-14", "2023-11-15", "2023-11-16"])
         let rows = try list(80, 40)
         let begin = try #require(rows.firstIndex(of: "2023-11-15"))
-        #expect(rows[begin - 1].contains(" 23:00:00 ") && rows[begin + 1].contains(" 00:00:00 "))
+        #expect(rows[begin - 1].contains(" 23:00:30 ") && rows[begin + 1].contains(" 00:00:00 "))
         #expect(try list(120, 40).allSatisfy { !$0.hasPrefix("2023-11-15") || $0.count > 10 })
     }
 

@@ -31,7 +31,7 @@ import Testing
                 #expect(event["clientAddress"] is NSNull)
             }
             let tail = try await scratch.done("tail", "-n", "1")
-            #expect(tail.last?.contains("user 1 (forgotten) asked to be forgotten") ?? false)
+            #expect(tail.last?.contains("  user 1 (forgotten)  asked to be forgotten") ?? false)
             let report = try object(try await scratch.done("verify", "--json").only)
             #expect(report["forgotten"] as? Int == 1 && report["unopenedNames"] as? Int == 1)
             // Who returns is somebody new, and can be forgotten in turn.

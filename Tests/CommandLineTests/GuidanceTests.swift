@@ -184,6 +184,9 @@ import Testing
             try rows.write(toFile: trace, atomically: false, encoding: .utf8)
             try await scratch.done("import", trace, "--project", "p", "--concurrencies", "1")
             #expect(try await scratch.done("tail", "-n", "99") == scratch.done("history"))
+            let rate = /\ \ events in 1d 00h: 1 event and \d+\.\d kB a day/
+            let statistics = try await scratch.done("stats")
+            #expect(statistics.contains { $0.wholeMatch(of: rate) != nil }, "\(statistics)")
             // Opened years later.
             try await scratch.done("apply", "a", "--project", "p")
             let tail = try await scratch.done("tail", "-n", "4")
