@@ -100,7 +100,7 @@ import Testing
             #expect(kinds == ["userNamed", "applied", "applied", "sessionCreated"])
             let past = try await copy.done("state", "ann", "--at", "\(epoch - 1)")
             #expect(past[0].hasPrefix("position 5, "))
-            #expect(try await copy.done("tail", "-n", "5").count == 5)
+            #expect(try await copy.done("tail", "-n", "5").count == 6)
             try await copy.done("verify")
         }
     }
