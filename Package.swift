@@ -144,6 +144,10 @@ let package = Package(
             ],
             path: "Tools/support/simulate", swiftSettings: strict),
         .testTarget(
+            name: "SimulatorTests",
+            dependencies: ["LedgerAuditor", "ReconnectionRules", "Simulator"],
+            swiftSettings: strict),
+        .testTarget(
             name: "EventLogTests",
             dependencies: ["EventLog", "LMDB", "LogForge", "ReconnectionRules", crypto],
             swiftSettings: strict),
