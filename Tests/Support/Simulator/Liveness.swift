@@ -137,7 +137,9 @@ extension Simulation {
     /// Waits until no deadline is left, and looks at everything once more.
     private mutating func comeToRest() throws(Violation) {
         var stepCount = 0
-        while auditor.hasDeadlines || !pending.isEmpty || appending != nil || isSyncing {
+        while queue.count > 0 || !inbox.isEmpty || !pending.isEmpty || appending != nil || isSyncing
+            || auditor.hasDeadlines
+        {
             stepCount += 1
             guard stepCount < 1_000_000, try step() else {
                 throw Violation("every window ends", "deadlines are left and nothing happens")
