@@ -17,6 +17,7 @@ let package = Package(
     name: "holdfast",
     platforms: [.macOS(.v26)],
     products: [
+        .library(name: "Audit", targets: ["Audit"]),
         .library(name: "Ledger", targets: ["Ledger"]),
         .library(name: "EventLog", targets: ["EventLog"]),
         .library(name: "ReconnectionRules", targets: ["ReconnectionRules"]),
@@ -44,6 +45,8 @@ let package = Package(
             swiftSettings: strict + [.strictMemorySafety(), .enableExperimentalFeature("Lifetimes")]),
         // A strict reader and a writer of JSON over bytes.
         .target(name: "JSON", swiftSettings: strict),
+        // Merkle trees, signed notes, proofs: what checks a log without having it.
+        .target(name: "Proofs", dependencies: ["JSON", crypto], swiftSettings: strict),
         // The pure rules: commands are decided into events, views are folded from them.
         .target(name: "ReconnectionRules", swiftSettings: strict),
         // Events in hash-chained batches, one LMDB value each.
@@ -54,9 +57,10 @@ let package = Package(
         .target(
             name: "Ledger", dependencies: ["EventLog", "JSON", "LMDB", "ReconnectionRules", crypto],
             swiftSettings: strict),
-        // Traces in; history and counts out.
+        // Traces in; history, counts, exports and backups out.
         .target(
-            name: "Audit", dependencies: ["Ledger", "EventLog", "ReconnectionRules", crypto],
+            name: "Audit",
+            dependencies: ["EventLog", "JSON", "Ledger", "Proofs", "ReconnectionRules", crypto],
             swiftSettings: strict),
         // Reconnect storms and what they measure.
         .target(
@@ -76,6 +80,7 @@ let package = Package(
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -85,7 +90,7 @@ let package = Package(
         .executableTarget(
             name: "holdfast",
             dependencies: [
-                "Audit", "CloudAPI", "EventLog", "JSON", "Ledger", "LedgerServer",
+                "Audit", "CloudAPI", "EventLog", "JSON", "Ledger", "LedgerServer", "Proofs",
                 "ReconnectionRules", "Storm", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -103,6 +108,10 @@ let package = Package(
         // The binary as scripts use it; they run the one that was built beside the tests.
         .testTarget(name: "CommandLineTests", dependencies: ["holdfast"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
+        // Against an independent implementation in Python.
+        .testTarget(
+            name: "ProofsTests", dependencies: ["JSON", "LogForge", "Proofs", crypto],
+            exclude: ["proof_check.py"], swiftSettings: strict),
         .testTarget(
             name: "LedgerServerTests",
             dependencies: [
@@ -155,15 +164,16 @@ let package = Package(
             name: "LedgerTests",
             dependencies: [
                 "Audit", "CFaults", "EventLog", "LMDB", "Ledger", "LedgerModel",
-                "LogForge", "ReconnectionRules",
+                "LogForge", "Proofs", "ReconnectionRules",
             ],
             swiftSettings: strict),
         .testTarget(
             name: "AuditTests",
             dependencies: [
-                "Audit", "EventLog", "LMDB", "Ledger", "LogForge", "ReconnectionRules", crypto,
+                "Audit", "EventLog", "JSON", "LMDB", "Ledger", "LedgerModel", "LogForge", "Proofs",
+                "ReconnectionRules", crypto,
             ],
-            swiftSettings: strict),
+            exclude: ["Approved"], swiftSettings: strict),
         .testTarget(
             name: "ReconnectionRulesTests", dependencies: ["LedgerModel", "ReconnectionRules"],
             swiftSettings: strict),

@@ -6,6 +6,7 @@ public import ReconnectionRules
 public final class LogFollower {
     private let log: EventLog
     private var view: RecoveredView
+    private let opener: TextOpener
     private var next: Position
     private var mark: Int
 
@@ -13,6 +14,7 @@ public final class LogFollower {
     public init(_ reader: LedgerReader, after position: Position) {
         log = reader.log
         view = reader.view
+        opener = TextOpener(view.keys)
         next = position + 1
         mark = 0
     }
@@ -31,12 +33,10 @@ public final class LogFollower {
         try log.forEachBatch(from: next) { batch in
             if batch.firstPosition > head { return false }
             if batch.firstPosition > view.head.position { try view.fold(batch) }
-            try batch.forEachEvent(from: next) { event, _ in
-                try body(
-                    NamedEvent(
-                        event: event, user: view.users.name(of: event.user),
-                        project: view.projects.name(of: UInt32(event.project)),
-                        inputProject: view.projects.name(of: UInt32(event.inputProject))))
+            try batch.forEachEvent(from: next) { event, text in
+                // Whoever was forgotten is forgotten here too.
+                if event.kind == .userForgotten { view.keys?.reload() }
+                try body(view.named(event, text: text, opener))
             }
             next = batch.lastPosition + 1
             return true

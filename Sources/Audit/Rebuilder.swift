@@ -19,6 +19,10 @@ public struct RebuildReport: Sendable, Equatable {
     public var foldCoreSeconds: Double
     /// All of it, the view that stood there and the new one's storing included.
     public var seconds: Double
+    /// Kept checkpoints that were missing, or not what the events lead to, and were made.
+    public var madeCheckpointCount: Int
+    /// What stood there and was not what the events lead to.
+    public var checkpointFaults: [KeptCheckpointFault]
 
     public var isSame: Bool { stateDigest == viewDigest }
     /// Events folded in a second.
@@ -29,46 +33,57 @@ public struct RebuildReport: Sendable, Equatable {
 public enum Rebuilder {
     /// Rebuilds the views of a data directory and compares the result with what stood there.
     ///
-    /// `progress` hears the position reached and the goal, from any thread, one call at a time.
+    /// `progress` hears how many events are folded and how many there are, from any thread, one call at a time.
     /// Cost: one pass over the log, hashed and checked on all cores, or on `threads` of them, ahead
-    /// of the fold; two states in memory.
+    /// of the fold; two states in memory. Kept checkpoints are made where they are missing, also
+    /// beside a process that owns the ledger: their bytes follow from the events.
     public static func rebuild(
         _ directory: DataDirectory, threads: Int? = nil,
+        keeping spacing: CheckpointSpacing = CheckpointSpacing(),
         progress: ((Position, Position) -> Void)? = nil
     ) throws -> RebuildReport {
         let clock = Stopwatch()
         let stood = try LedgerReader(opening: directory.path)
         let goal = stood.head.position
+        let goalCount = stood.state.eventCount
         let wall = Stopwatch()
-        let (view, scan) = try fold(stood.log, through: goal, threads: threads) {
-            progress?($0, goal)
+        let maker = KeptCheckpointMaker(directory, stood.log, spacing)
+        let (view, scan) = try fold(
+            stood.log, through: goal, threads: threads, keys: stood.view.keys, maker: maker
+        ) {
+            progress?($0, goalCount)
         }
         let foldSeconds = wall.seconds
         return RebuildReport(
-            eventCount: view.state.position, stateDigest: StateDigest.of(view.state).description,
+            eventCount: view.state.eventCount, stateDigest: StateDigest.of(view.state).description,
             viewDigest: StateDigest.of(stood.state).description,
-            isReplaced: try replace(in: directory, by: view), foldSeconds: foldSeconds,
+            isReplaced: try replace(in: directory, by: view, of: stood.log),
+            foldSeconds: foldSeconds,
             checkCoreSeconds: scan.checkSeconds, foldCoreSeconds: scan.foldSeconds[0],
-            seconds: clock.seconds)
+            seconds: clock.seconds, madeCheckpointCount: maker.madeCount,
+            checkpointFaults: maker.faults)
     }
 
-    /// The view that the events up to a position lead to, and what finding it took.
+    /// The view that the events up to a position lead to, and what finding it took. Without `keys`
+    /// the sealed names stay locked.
     package static func fold(
         _ log: EventLog, through position: Position = .max, threads: Int? = nil,
-        segmentByteCount: Int = LogScan.segmentByteCount, progress: ((Position) -> Void)? = nil
+        keys: PersonalKeys? = nil, segmentByteCount: Int = LogScan.segmentByteCount,
+        maker: KeptCheckpointMaker? = nil, progress: ((Position) -> Void)? = nil
     ) throws -> (RecoveredView, ScanReport) {
-        let fold = ViewFold()
+        let fold = KeepingFold(maker, from: RecoveredView(keys: keys))
         let scan = try LogScan(
-            log, through: position, threads: threads, segmentByteCount: segmentByteCount
+            log, through: position, threads: threads, segmentByteCount: segmentByteCount,
+            keys: keys
         ).run([fold], progress: progress)
         return (fold.view, scan)
     }
 
     private static func replace(
-        in directory: DataDirectory, by view: RecoveredView
+        in directory: DataDirectory, by view: RecoveredView, of log: EventLog
     ) throws(LedgerError) -> Bool {
         do throws(LedgerError) {
-            try ViewReplacement.replace(in: directory, by: view)
+            try ViewReplacement.replace(in: directory, by: view, of: log)
             return true
         } catch {
             if error.code == .owned { return false }

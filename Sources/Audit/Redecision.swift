@@ -6,14 +6,18 @@ import ReconnectionRules
 final class RulesFold: BatchFold {
     private var redecision = Redecision()
     private let block = EventBlock()
+    private let checkpoints: KeptCheckpointCheck?
 
     var state: State { redecision.state }
+
+    init(_ checkpoints: KeptCheckpointCheck? = nil) { self.checkpoints = checkpoints }
 
     func fold(_ batch: borrowing BatchView, before limit: Position) throws {
         try batch.forEachBlock(block, before: limit) { events in
             redecision.state.touch(events, block)
             try redecision.check(events)
         }
+        if batch.lastPosition < limit { checkpoints?.note(redecision.state) }
     }
 
     func finish() throws { try redecision.finish() }
@@ -31,12 +35,31 @@ struct Redecision {
     }
 
     private mutating func check(_ event: Event) throws {
+        let decided = try decided(for: event)
+        guard decided == event else { throw differs(decided, event) }
+    }
+
+    /// As `check`, for an event whose jump is not known. Returns it with its jump.
+    mutating func complete(_ event: Event) throws -> Event {
+        let decided = try decided(for: event)
+        var event = event
+        event.jump = decided.jump
+        guard decided == event else { throw differs(decided, event) }
+        return event
+    }
+
+    /// Whether the next event begins something: nothing decided is owed before it.
+    var isBetweenActions: Bool { expectedIndex == expected.count }
+
+    /// What the rules decide where the event stands.
+    private mutating func decided(for event: Event) throws -> Event {
         if expectedIndex == expected.count { try decideNext(event) }
-        let decided = expected[expectedIndex]
         expectedIndex += 1
-        guard decided == event else {
-            throw fault(event, "the rules decide \(Self.difference(decided, event))")
-        }
+        return expected[expectedIndex - 1]
+    }
+
+    private func differs(_ decided: Event, _ event: Event) -> LogError {
+        fault(event, "the rules decide \(Self.difference(decided, event))")
     }
 
     /// Nothing may be owed at the end: a batch holds a command's events whole.
@@ -53,14 +76,17 @@ struct Redecision {
         // By its address: otherwise the compiler copies the state for each look at it.
         let reason = withUnsafeMutablePointer(to: &state) { $0.pointee.fault(of: event) }
         if let reason { throw fault(event, reason) }
-        if !Self.canBeDecided(event) {
-            throw fault(event, "the action names nobody, or no project")
+        if !canBeDecided(event) {
+            throw fault(
+                event,
+                event.kind == .userForgotten
+                    ? "the user holds a concurrency" : "the action names nobody, or no project")
         }
         expected.removeAll(keepingCapacity: true)
         expectedIndex = 0
         // What an opening moves back must not be settled before it. One deadline at a time: a batch
         // may end between two, and so may the log.
-        if event.kind != .opened { settleNext(at: event.time) }
+        if !event.isAboutLedger { settleNext(at: event.time) }
         if expected.isEmpty, let command = event.command {
             let caller = Caller(rawValue: event.caller)
             state.perform(command, at: event.time, by: caller) { expected.append($0) }
@@ -75,13 +101,15 @@ struct Redecision {
     }
 
     /// Whether the rules take the input at all: they trap on what the edge never lets through.
-    private static func canBeDecided(_ event: Event) -> Bool {
+    private mutating func canBeDecided(_ event: Event) -> Bool {
         switch event.kind {
         case .applied: event.user != 0 && event.inputProject != 0
         case .sessionCreated, .disconnected, .destroyed: event.user != 0
         case .repossessed: event.user != 0 || !event.isAction
-        case .opened, .projectNamed, .projectModified, .userNamed, .recovered, .withdrawn,
-            .restored:
+        case .userForgotten:
+            withUnsafeMutablePointer(to: &state) { $0.pointee.holding(of: event.user) == nil }
+        case .opened, .epochBegun, .projectNamed, .projectModified, .userNamed, .recovered,
+            .withdrawn, .restored:
             true
         }
     }

@@ -14,36 +14,48 @@ public struct LedgerStatistics: Sendable, Equatable {
     public var logByteCount: Int
 
     public init(_ reader: LedgerReader) {
-        counters = reader.state.counters
-        eventCount = reader.state.position
-        userCount = reader.state.userCount
-        projectCount = reader.state.projectCount
-        stateDigest = StateDigest.of(reader.state).description
-        lastTime = reader.state.time
-        logByteCount = reader.log.byteCount
+        self.init(reader.state, logByteCount: reader.log.byteCount)
+    }
+
+    init(_ state: State, logByteCount: Int) {
+        counters = state.counters
+        eventCount = state.eventCount
+        userCount = state.userCount
+        projectCount = state.projectCount
+        stateDigest = StateDigest.of(state).description
+        lastTime = state.time
+        self.logByteCount = logByteCount
     }
 
     /// Names and values in the order they are printed; the names are fixed, zeros included.
     public var rows: [(name: String, value: UInt64)] {
-        [
-            ("starts", counters.starts),
-            ("grantedNew", counters.grantedNew),
-            ("resumed", counters.resumed),
-            ("takenOver", counters.takenOver),
-            ("rejectedNoIdle", counters.rejectedNoIdle),
-            ("rejectedLockTimeout", counters.rejectedLockTimeout),
-            ("disconnected", counters.disconnected),
-            ("keptRunning", counters.keptRunning),
-            ("staleDisconnects", counters.staleDisconnects),
-            ("destroyed", counters.destroyed),
-            ("staleDestroys", counters.staleDestroys),
-            ("repossessed", counters.repossessed),
-            ("heldAtEnd", counters.heldNow),
-            ("waitingAtEnd", counters.waitingNow),
+        counters.rows + [
             ("events", eventCount),
             ("users", UInt64(userCount)),
             ("projects", UInt64(projectCount)),
             ("logBytes", UInt64(logByteCount)),
+        ]
+    }
+}
+
+extension Counters {
+    /// The trace counts by their names, in the order they are printed.
+    package var rows: [(name: String, value: UInt64)] {
+        [
+            ("starts", starts),
+            ("grantedNew", grantedNew),
+            ("resumed", resumed),
+            ("takenOver", takenOver),
+            ("rejectedNoIdle", rejectedNoIdle),
+            ("rejectedLockTimeout", rejectedLockTimeout),
+            ("disconnected", disconnected),
+            ("keptRunning", keptRunning),
+            ("staleDisconnects", staleDisconnects),
+            ("destroyed", destroyed),
+            ("staleDestroys", staleDestroys),
+            ("repossessed", repossessed),
+            ("heldAtEnd", heldNow),
+            ("waitingAtEnd", waitingNow),
         ]
     }
 }

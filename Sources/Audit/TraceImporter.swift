@@ -16,12 +16,7 @@ public struct TraceImporter {
     private let project: String
     private let change: ProjectChange
     /// The connection's session, or the position of its refused apply.
-    private var sessions: [Connection: SessionId] = [:]
-
-    private struct Connection: Hashable {
-        var user: String
-        var connection: String
-    }
+    private var sessions = ConnectionTable()
 
     /// How an import went.
     public struct Report: Sendable, Equatable {
@@ -43,9 +38,11 @@ public struct TraceImporter {
     /// Throws `LedgerError` if the ledger has later events, another trace half imported, or cannot
     /// be written.
     public mutating func run(
-        into directory: DataDirectory, progress: ((Int, Int) -> Void)? = nil
+        into directory: DataDirectory, keeping spacing: CheckpointSpacing = CheckpointSpacing(),
+        progress: ((Int, Int) -> Void)? = nil
     ) throws -> Report {
         var options = Ledger.Options()
+        options.keptCheckpoints = spacing
         options.ownerNote = "an import; wait for it to end"
         if let fault = LedgerName.fault(project, what: "the project's name") { throw fault }
         let ledger = try WritableLedger(opening: directory, options: options)
@@ -78,27 +75,28 @@ public struct TraceImporter {
     // MARK: - Playing
 
     private mutating func play(_ row: TraceRow, _ core: LedgerCore) throws {
-        let connection = Connection(user: row.user, connection: row.connection)
-        // A connection that was never started names a session that never was.
-        let session = sessions[connection] ?? 0
-        switch row.action {
-        case .start:
+        if row.action == .start {
             let applied = try core.perform(
                 .apply(user: row.user, project: project), at: row.time, by: .trace)
+            let user = applied.event.user
             if applied.outcome == .noIdle {
-                sessions[connection] = applied.position
+                sessions.set(applied.position, of: user, row.connection)
             } else {
                 let created = try core.perform(
                     .createSession(user: row.user), at: row.time, by: .trace)
-                sessions[connection] = created.event.session
+                sessions.set(created.event.session, of: user, row.connection)
             }
-        case .drop:
-            try core.perform(
-                .disconnect(user: row.user, session: session), at: row.time, by: .trace)
-        case .close:
-            try core.perform(
-                .destroy(user: row.user, session: session), at: row.time, by: .trace)
+            return
         }
+        // A connection that was never started names a session that never was.
+        let session = core.users.number(of: row.user).flatMap {
+            sessions.session(of: $0, row.connection)
+        }
+        let action: Action =
+            row.action == .drop
+            ? .disconnect(user: row.user, session: session ?? 0)
+            : .destroy(user: row.user, session: session ?? 0)
+        try core.perform(action, at: row.time, by: .trace)
     }
 
     private func commit(_ core: LedgerCore, _ rowCount: UInt64) throws {
@@ -107,19 +105,16 @@ public struct TraceImporter {
     }
 
     private func begin(_ core: LedgerCore) throws {
-        var isFirst = true
-        try trace.forEachRow { row, _, _ in
-            guard isFirst else { return }
-            isFirst = false
-            guard row.time >= core.head.time else {
-                throw LedgerError(
-                    .invalid,
-                    "the ledger has an event at \(Timestamp.text(core.head.time)), later than the "
-                        + "trace's first row; import into an empty directory")
-            }
-            try core.settle(at: row.time, wallOffset: nil)
-            _ = try core.perform(.modifyProject(project, change), at: row.time, by: .trace)
+        var rows = trace.rows
+        guard let row = try rows.next() else { return }
+        guard row.time >= core.head.time else {
+            throw LedgerError(
+                .invalid,
+                "the ledger has an event at \(Timestamp.text(core.head.time)), later than the "
+                    + "trace's first row; import into an empty directory")
         }
+        try core.settle(at: row.time, wallOffset: nil)
+        _ = try core.perform(.modifyProject(project, change), at: row.time, by: .trace)
     }
 
     // MARK: - Going on after a break
@@ -167,54 +162,73 @@ public struct TraceImporter {
 
     /// Learns the sessions of the rows that are in the log from the events they left.
     private mutating func replaySessions(_ core: LedgerCore, rowCount: UInt64) throws {
-        var answers = ActionEvents(log: core.log, source: trace.digest)
-        try answers.load()
-        try trace.forEachRow { row, number, _ in
-            guard UInt64(number) <= rowCount else { return }
-            let connection = Connection(user: row.user, connection: row.connection)
-            let answer = try answers.next()
-            if row.action == .start {
-                sessions[connection] =
-                    answer.outcome == .noIdle ? answer.position : try answers.next().session
-            }
-        }
-    }
-}
-
-/// The events that answered the actions of one trace's rows, in order.
-private struct ActionEvents {
-    let log: EventLog
-    let source: Digest32
-    private var events: [(position: Position, session: SessionId, outcome: Event.Outcome)] = []
-    private var index = 0
-
-    init(log: EventLog, source: Digest32) {
-        self.log = log
-        self.source = source
-    }
-
-    mutating func load() throws {
-        try log.forEachBatch { batch in
-            guard batch.origin?.source == source else { return true }
+        var rows = trace.rows
+        var started: TraceRow?
+        try core.log.forEachBatch { batch in
+            guard batch.origin?.source == trace.digest else { return true }
             try batch.forEachEvent { event, _ in
                 switch event.kind {
-                case .applied, .sessionCreated, .disconnected, .destroyed:
-                    events.append((event.position, event.session, event.outcome))
-                default: break
+                case .applied, .sessionCreated, .disconnected, .destroyed: break
+                default: return
+                }
+                if let row = started {
+                    sessions.set(event.session, of: event.user, row.connection)
+                    started = nil
+                    return
+                }
+                guard UInt64(rows.number) < rowCount, let row = try rows.next() else {
+                    throw Self.missing
+                }
+                guard row.action == .start else { return }
+                if event.outcome == .noIdle {
+                    sessions.set(event.position, of: event.user, row.connection)
+                } else {
+                    started = row
                 }
             }
             return true
         }
+        guard started == nil, UInt64(rows.number) == rowCount else { throw Self.missing }
     }
 
-    mutating func next() throws
-        -> (position: Position, session: SessionId, outcome: Event.Outcome)
-    {
-        guard index < events.count else {
-            throw LedgerError(
-                .invalid, "the log does not hold the rows it says it does; run holdfast verify")
+    private static let missing = LedgerError(
+        .invalid, "the log does not hold the rows it says it does; run holdfast verify")
+}
+
+/// What each connection of a trace goes by in the log. Most traces number them: 16 bytes each.
+private struct ConnectionTable {
+    private struct Connection: Hashable {
+        var user: UserNumber
+        var name: String
+    }
+
+    private var numbered: [UInt64: SessionId] = [:]
+    private var named: [Connection: SessionId] = [:]
+
+    func session(of user: UserNumber, _ connection: String) -> SessionId? {
+        if let key = Self.key(user, connection) { return numbered[key] }
+        return named[Connection(user: user, name: connection)]
+    }
+
+    mutating func set(_ session: SessionId, of user: UserNumber, _ connection: String) {
+        if let key = Self.key(user, connection) {
+            numbered[key] = session
+        } else {
+            named[Connection(user: user, name: connection)] = session
         }
-        index += 1
-        return events[index - 1]
+    }
+
+    /// For a name that is a number and written as numbers are, of nine digits at most.
+    private static func key(_ user: UserNumber, _ connection: String) -> UInt64? {
+        let digits = connection.utf8
+        guard (1 ... 9).contains(digits.count), digits.first != 0x30 || digits.count == 1 else {
+            return nil
+        }
+        var number: UInt64 = 0
+        for digit in digits {
+            guard (0x30 ... 0x39).contains(digit) else { return nil }
+            number = 10 * number + UInt64(digit - 0x30)
+        }
+        return UInt64(user) << 32 | number
     }
 }

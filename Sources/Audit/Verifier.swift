@@ -1,5 +1,6 @@
 public import EventLog
 public import Ledger
+public import Proofs
 public import ReconnectionRules
 
 /// What a verification found sound, and what it took.
@@ -11,7 +12,21 @@ public struct VerifyReport: Sendable, Equatable {
     public var stateDigest: Digest32
     /// Pages of the log file in use.
     public var pageCount: Int
+    /// Users named, and those of them whose sealed name no key opened: forgotten, or all of them
+    /// where the key file cannot be read.
+    public var userCount = 0
+    public var unopenedNameCount = 0
+    /// Users that were forgotten.
+    public var forgottenCount = 0
+    /// Heads that somebody kept and that the log contains.
+    public var keptHeadCount = 0
+    /// Whether it contains the newest head it published itself; nil if it never published one.
+    public var hasOwnHead: Bool?
     public var times: VerifyTimes
+    /// Kept checkpoints that are sound, and what is wrong with the others. They are derived: the
+    /// log is none the worse for it.
+    public var keptCheckpointCount = 0
+    public var checkpointFaults: [KeptCheckpointFault] = []
 
     /// Whether every recorded action was decided again.
     public var hasRules: Bool { times.rules != nil }
@@ -24,12 +39,14 @@ public struct VerifyTimes: Sendable, Equatable {
     public var wall: Double
     /// The file's pages, before everything else, by the clock on the wall.
     public var pages: Double
-    /// Hashes, links, check words, times and names.
+    /// Hashes, links, check words, times and names, sealed ones opened.
     public var chain: Double
     /// Back-pointers, long jumps, numbers, names bound once.
     public var pointers: Double
     /// Every action decided again, nil if left out.
     public var rules: Double?
+    /// The Merkle tree, nil where there is no head to compare it with.
+    public var tree: Double?
 
     /// Events a second, 0 where nothing was measured.
     public static func rate(_ eventCount: UInt64, _ seconds: Double) -> Double {
@@ -38,29 +55,38 @@ public struct VerifyTimes: Sendable, Equatable {
 }
 
 /// Checks everything a log claims: the file's pages, every batch's hash and link, every event's
-/// form, its back-pointers, and that it is what the rules decide.
+/// form, its back-pointers, that it is what the rules decide, and that it contains every head that
+/// somebody kept.
 public enum Verifier {
     /// Verifies the ledger in a data directory, beside a running server or without one: what the
     /// log held when the verification began.
     ///
-    /// `progress` hears the position reached and the head's, from any thread, one call at a time.
-    /// Throws the fault at the lowest position. Cost: one pass over the log on all cores, or on
+    /// A log can be rewritten so that everything in it fits: only a head that somebody else kept
+    /// tells. `kept` are such heads; the newest one the ledger published itself is looked at in any
+    /// case. `key` is the owner's, to make sure that the heads are his; nil takes that of
+    /// DIR/head.key, and if that cannot be read the roots are compared alone. Throws `ProofError`
+    /// for a head that the owner did not sign.
+    ///
+    /// `progress` hears how many events are checked and how many there are, from any thread, one
+    /// call at a time. Throws the fault at the lowest position. No key is needed: that no name is
+    /// bound twice is known of the names that open. Cost: one pass over the log on all cores, or on
     /// `threads` of them; memory for one state and 32 bytes a user more.
     public static func verify(
-        _ directory: DataDirectory, threads: Int? = nil,
-        progress: ((Position, Position) -> Void)? = nil
+        _ directory: DataDirectory, kept: [KeptHead] = [], key: VerifierKey? = nil,
+        threads: Int? = nil, progress: ((Position, Position) -> Void)? = nil
     ) throws -> VerifyReport {
-        try verify(directory, Plan(threads: threads), progress)
+        try verify(directory, Plan(threads: threads, kept: kept, key: key), progress)
     }
 
     /// Verifies everything but the rules: pages, hashes, links, check words, times, names and
     /// back-pointers. What passes was written by Holdfast and not changed since, or forged by
     /// somebody who recomputed every hash and pointer: only the rules tell, and the head's hash.
     public static func verifyChain(
-        _ directory: DataDirectory, threads: Int? = nil,
-        progress: ((Position, Position) -> Void)? = nil
+        _ directory: DataDirectory, kept: [KeptHead] = [], key: VerifierKey? = nil,
+        threads: Int? = nil, progress: ((Position, Position) -> Void)? = nil
     ) throws -> VerifyReport {
-        try verify(directory, Plan(threads: threads, hasRules: false), progress)
+        try verify(
+            directory, Plan(threads: threads, hasRules: false, kept: kept, key: key), progress)
     }
 
     /// How a verification goes about it.
@@ -68,14 +94,38 @@ public enum Verifier {
         package var threads: Int?
         package var hasRules = true
         package var segmentByteCount = LogScan.segmentByteCount
+        package var kept: [KeptHead] = []
+        package var key: VerifierKey?
 
         package init(
             threads: Int? = nil, hasRules: Bool = true,
-            segmentByteCount: Int = LogScan.segmentByteCount
+            segmentByteCount: Int = LogScan.segmentByteCount, kept: [KeptHead] = [],
+            key: VerifierKey? = nil
         ) {
             self.threads = threads
             self.hasRules = hasRules
             self.segmentByteCount = segmentByteCount
+            self.kept = kept
+            self.key = key
+        }
+
+        /// The heads the log has to contain.
+        fileprivate func heads(
+            _ own: SignedHead?, ownKey: VerifierKey?
+        ) throws(ProofError) -> [ExpectedHead] {
+            if let key = key ?? ownKey {
+                try ProofChecker.check(kept, key)
+                do { try own?.check(key) } catch {
+                    throw ProofError(error.code, "head.note: \(error.message)")
+                }
+            }
+            let expected = kept.map {
+                ExpectedHead(head: $0.head, name: "the head kept in line \($0.line)")
+            }
+            let ours = own.map {
+                ExpectedHead(head: $0.head, name: "the newest head the ledger published")
+            }
+            return expected + (ours.map { [$0] } ?? [])
         }
     }
 
@@ -83,25 +133,77 @@ public enum Verifier {
         _ directory: DataDirectory, _ plan: Plan, _ progress: ((Position, Position) -> Void)? = nil
     ) throws -> VerifyReport {
         try directory.requireLedger()
+        return try verify(log: directory.log, keysOf: directory, plan, progress)
+    }
+
+    /// Verifies a log wherever it lies, with the keys and the published head of a data directory.
+    package static func verify(
+        log path: String, keysOf directory: DataDirectory, _ plan: Plan,
+        _ progress: ((Position, Position) -> Void)? = nil
+    ) throws -> VerifyReport {
+        // Before the log is looked at: a server may publish another meanwhile.
+        let own = try LedgerHeads.published(directory)
         let clock = Stopwatch()
-        let pageCount = try EventLog.checkPages(directory: directory.log)
+        let pageCount = try EventLog.checkPages(directory: path)
         let pageSeconds = clock.seconds
-        let log = try EventLog(toVerify: directory.log)
+        let log = try EventLog(toVerify: path)
+        // Who may verify need not be one who may read the private key.
+        let heads = try plan.heads(
+            own, ownKey: try? LedgerHeads.signer(of: directory, log)?.key)
         let goal = try log.uncheckedEnd().position
-        let rules = plan.hasRules ? RulesFold() : nil
-        let trail = TrailFold()
-        let folds: [any BatchFold] = [trail] + (rules.map { [$0] } ?? [])
+        let goalCount = try log.read { try $0.eventCount(through: goal) }
+        let checkpoints = KeptCheckpointCheck(directory, log, through: goal)
+        let rules = plan.hasRules ? RulesFold(checkpoints) : nil
+        let keys = try? LedgerKeys.reading(directory, log)
+        let trail = TrailFold(keys: keys)
+        var folds: [any BatchFold] = [trail] + (rules.map { [$0] } ?? [])
+        if !heads.isEmpty { folds.append(KeptHeadsFold(heads)) }
         let wall = Stopwatch()
-        let scan = try LogScan(
-            log, through: goal, threads: plan.threads, segmentByteCount: plan.segmentByteCount
-        ).run(folds) { progress?($0, goal) }
+        let scan: ScanReport
+        do {
+            scan = try LogScan(
+                log, through: goal, threads: plan.threads, segmentByteCount: plan.segmentByteCount,
+                keys: keys
+            ).run(folds) { progress?($0, goalCount) }
+        } catch let error as LogError { throw naming(error, in: log) }
         let times = VerifyTimes(
             wall: wall.seconds, pages: pageSeconds, chain: scan.checkSeconds,
-            pointers: scan.foldSeconds[0], rules: rules.map { _ in scan.foldSeconds[1] })
-        return VerifyReport(
-            eventCount: scan.head.position, batchCount: scan.batchCount, head: scan.head,
+            pointers: scan.foldSeconds[0], rules: rules.map { _ in scan.foldSeconds[1] },
+            tree: heads.isEmpty ? nil : scan.foldSeconds.last)
+        var report = VerifyReport(
+            eventCount: scan.eventCount, batchCount: scan.batchCount, head: scan.head,
             stateDigest: rules.map { StateDigest.of($0.state) } ?? .zero, pageCount: pageCount,
-            times: times)
+            keptHeadCount: plan.kept.count, hasOwnHead: own.map { _ in true }, times: times)
+        report.userCount = trail.nameCount
+        report.unopenedNameCount = trail.unopenedNameCount
+        report.forgottenCount = trail.forgottenCount
+        let found = checkpoints.report(comparingStates: plan.hasRules)
+        report.keptCheckpointCount = found.soundCount
+        report.checkpointFaults = found.faults
+        return report
+    }
+
+    // MARK: - Naming a fault
+
+    /// The event at a position where a verification found a fault, as far as it can be read: one
+    /// whose check word fits. Nil for any other, and where the log cannot be opened.
+    public static func event(atFault position: Position, in directory: DataDirectory) -> Event? {
+        guard (try? EventLog.checkPages(directory: directory.log)) != nil,
+            let log = try? EventLog(toVerify: directory.log)
+        else { return nil }
+        return try? log.event(at: position)
+    }
+
+    /// The same error with the event's kind and outcome behind its position.
+    private static func naming(_ error: LogError, in log: EventLog) -> LogError {
+        guard case .corrupt(let position) = error.code, let event = try? log.event(at: position)
+        else { return error }
+        let place = "position \(position):"
+        let parts = error.message.split(
+            separator: place, maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else { return error }
+        let name = "position \(position) (\(event.kind.name) \(event.outcome.name)):"
+        return LogError(error.code, parts[0] + name + parts[1])
     }
 }
 

@@ -1,4 +1,5 @@
 import Crypto
+import JSON
 
 /// A call whose caller proved to hold a credential's secret key.
 public struct Authenticated: Sendable {

@@ -35,6 +35,7 @@ extension CloudAction {
             .describeConcurrentCount(try DescribeConcurrentCount(&fields))
         case .reportDisconnection: .reportDisconnection(try ReportDisconnection(&fields))
         case .repossessConcurrency: .repossessConcurrency(try RepossessConcurrency(&fields))
+        case .forgetUser: .forgetUser(try ForgetUser(&fields))
         case .describeUserConcurrency:
             .describeUserConcurrency(try DescribeUserConcurrency(&fields))
         case .describeReconnectionHistory:
@@ -106,6 +107,12 @@ extension CloudAction.ReportDisconnection {
 }
 
 extension CloudAction.RepossessConcurrency {
+    init(_ fields: inout ActionFields) throws(CloudError) {
+        userId = try fields.identifier("UserId")
+    }
+}
+
+extension CloudAction.ForgetUser {
     init(_ fields: inout ActionFields) throws(CloudError) {
         userId = try fields.identifier("UserId")
     }

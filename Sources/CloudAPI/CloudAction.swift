@@ -10,6 +10,7 @@ public enum CloudAction: Hashable, Sendable {
     case describeConcurrentCount(DescribeConcurrentCount)
     case reportDisconnection(ReportDisconnection)
     case repossessConcurrency(RepossessConcurrency)
+    case forgetUser(ForgetUser)
     case describeUserConcurrency(DescribeUserConcurrency)
     case describeReconnectionHistory(DescribeReconnectionHistory)
     case modifyProject(ModifyProject)
@@ -25,6 +26,7 @@ public enum CloudAction: Hashable, Sendable {
         case describeConcurrentCount = "DescribeConcurrentCount"
         case reportDisconnection = "ReportDisconnection"
         case repossessConcurrency = "RepossessConcurrency"
+        case forgetUser = "ForgetUser"
         case describeUserConcurrency = "DescribeUserConcurrency"
         case describeReconnectionHistory = "DescribeReconnectionHistory"
         case modifyProject = "ModifyProject"
@@ -34,8 +36,8 @@ public enum CloudAction: Hashable, Sendable {
             switch self {
             case .applyConcurrent, .createSession, .destroySession, .describeConcurrentCount:
                 true
-            case .reportDisconnection, .repossessConcurrency, .describeUserConcurrency,
-                .describeReconnectionHistory, .modifyProject:
+            case .reportDisconnection, .repossessConcurrency, .forgetUser,
+                .describeUserConcurrency, .describeReconnectionHistory, .modifyProject:
                 false
             }
         }
@@ -49,6 +51,7 @@ public enum CloudAction: Hashable, Sendable {
         case .describeConcurrentCount: .describeConcurrentCount
         case .reportDisconnection: .reportDisconnection
         case .repossessConcurrency: .repossessConcurrency
+        case .forgetUser: .forgetUser
         case .describeUserConcurrency: .describeUserConcurrency
         case .describeReconnectionHistory: .describeReconnectionHistory
         case .modifyProject: .modifyProject
@@ -62,7 +65,8 @@ extension CloudAction {
     /// Reserve a concurrency of a project for a user.
     public struct ApplyConcurrent: Hashable, Sendable {
         public var userId: String
-        /// The client's public address, as text; not interpreted.
+        /// The client's public address, as text: any is taken; one that is no IP address is not
+        /// recorded.
         public var userIp: String
         public var projectId: String
         public var applicationVersionId: String?
@@ -119,6 +123,11 @@ extension CloudAction {
 
     /// An operator takes the user's concurrency away.
     public struct RepossessConcurrency: Hashable, Sendable {
+        public var userId: String
+    }
+
+    /// Makes whatever is recorded of a person unreadable for good.
+    public struct ForgetUser: Hashable, Sendable {
         public var userId: String
     }
 

@@ -45,8 +45,8 @@ extension ErrorCode {
             ]
         case .describeConcurrentCount:
             return [.internalError, .invalidParameterJsonParseError, .invalidParameterValue]
-        case .reportDisconnection, .repossessConcurrency, .describeUserConcurrency,
-            .describeReconnectionHistory:
+        case .reportDisconnection, .repossessConcurrency, .forgetUser,
+            .describeUserConcurrency, .describeReconnectionHistory:
             return [
                 .failedOperation, .internalError, .invalidParameterJsonParseError,
                 .invalidParameterValue, .operationDenied,

@@ -44,13 +44,15 @@ public final class BatchBuilder {
         var firstTime: Microseconds = 0
         var lastTime: Microseconds = 0
         var previousPosition: Position
+        /// Right behind that, unless the first event begins an epoch.
+        var firstPosition: Position
         var eventCount = 0
 
         mutating func append(_ event: Event) {
+            if eventCount == 0 { begin(with: event) }
             precondition(
-                event.position == previousPosition + Position(eventCount) + 1,
+                event.position == firstPosition + Position(eventCount),
                 "events are appended in order")
-            if eventCount == 0 { firstTime = event.time }
             precondition(
                 eventCount == 0 || event.time >= lastTime, "ledger time does not run backward")
             lastTime = event.time
@@ -60,6 +62,16 @@ public final class BatchBuilder {
             }
             EventCodec.encode(event, at: buffer + offset)
             eventCount += 1
+        }
+
+        private mutating func begin(with event: Event) {
+            firstTime = event.time
+            firstPosition = previousPosition + 1
+            guard let end = event.previousEpochEnd else { return }
+            precondition(
+                end == previousPosition && event.position > end,
+                "an epoch begins behind the one before")
+            firstPosition = event.position
         }
 
         @inline(never)
@@ -74,6 +86,7 @@ public final class BatchBuilder {
         }
     }
 
+    private let version: UInt16
     private var gathered: Gathered
     private var texts: [UInt8] = []
     /// Bytes of the sealed batch, 0 while it is gathered.
@@ -83,11 +96,17 @@ public final class BatchBuilder {
     public var eventCount: Int { gathered.eventCount }
 
     /// Starts behind a position.
-    public init(after position: Position) {
+    public convenience init(after position: Position) {
+        self.init(after: position, version: LogFormat.version)
+    }
+
+    /// Makes batches of an older form: for tests of what reads them.
+    package init(after position: Position, version: UInt16) {
+        self.version = version
         let capacity = 1 << 16
         gathered = Gathered(
             buffer: .allocate(byteCount: capacity, alignment: 64), capacity: capacity,
-            previousPosition: position)
+            previousPosition: position, firstPosition: position + 1)
     }
 
     deinit { gathered.buffer.deallocate() }
@@ -103,8 +122,11 @@ public final class BatchBuilder {
     /// Events that still fit before the batch is full.
     public var roomForEvents: Int { max(0, LogFormat.batchEventCountMax - eventCount) }
 
-    /// Position of the first event.
-    public var firstPosition: Position { gathered.previousPosition + 1 }
+    /// Position of the event before the first.
+    public var previousPosition: Position { gathered.previousPosition }
+
+    /// Position of the first event; of an epoch's first batch, once that event is gathered.
+    public var firstPosition: Position { gathered.firstPosition }
 
     /// Position the next event must have.
     public var nextPosition: Position { firstPosition + Position(eventCount) }
@@ -112,20 +134,22 @@ public final class BatchBuilder {
     /// Drops what was gathered and starts anew behind a position.
     public func begin(after position: Position) {
         gathered.previousPosition = position
+        gathered.firstPosition = position + 1
         gathered.eventCount = 0
         sealedByteCount = 0
         texts.removeAll(keepingCapacity: true)
     }
 
-    /// Adds an event, with the name it binds if it binds one. Traps on a position out of order.
-    /// Cost: the encoding of 80 bytes; no allocation but the buffer's growth.
+    /// Adds an event, with the text that stands with it if one does: the name of a project as it
+    /// is, what concerns a person as `TextSealer` made it. Traps on a position out of order. Cost:
+    /// the encoding of 80 bytes; no allocation but the buffer's growth.
     public func append(_ event: Event, name: UnsafeRawBufferPointer? = nil) {
         if let name { appendText(name) }
         gathered.append(event)
     }
 
     private func appendText(_ name: UnsafeRawBufferPointer) {
-        precondition(name.count <= LogFormat.nameByteCountMax, "a name is at most 256 bytes")
+        precondition(name.count <= LogFormat.textByteCountMax, "a text is at most 300 bytes")
         withUnsafeBytes(of: UInt32(eventCount).littleEndian) { texts.append(contentsOf: $0) }
         withUnsafeBytes(of: UInt16(name.count).littleEndian) { texts.append(contentsOf: $0) }
         texts.append(contentsOf: name)
@@ -184,7 +208,7 @@ public final class BatchBuilder {
             buffer.storeBytes(of: value.littleEndian, toByteOffset: offset, as: Value.self)
         }
         store(LogFormat.batchMagic, 0)
-        store(LogFormat.version, 4)
+        store(version, 4)
         store(UInt16(LogFormat.headerByteCount), 6)
         store(firstPosition, 8)
         store(UInt32(eventCount), 16)

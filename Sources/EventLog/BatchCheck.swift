@@ -5,48 +5,56 @@ struct BatchLink {
     var lastPosition: Position
     var lastTime: Microseconds
     var hash: Digest32
+    var formatVersion: UInt16
 
     init(_ batch: borrowing BatchView) {
         lastPosition = batch.lastPosition
         lastTime = batch.times.upperBound
         hash = batch.hash
+        formatVersion = batch.formatVersion
     }
 }
 
 extension BatchView {
     /// Checks everything a batch says of itself and of the one before it: hash, link, each event's
-    /// check word and numbers, times that do not run backward, names that are whole and bound by
-    /// events that bind one. What passes can be folded by `forEachBlock` without another look.
+    /// check word and numbers, times that do not run backward, texts that are whole and stand with
+    /// events that have one. Sealed texts are not opened: no key is needed. What passes can be
+    /// folded by `forEachBlock` without another look.
     ///
     /// `previous` is nil for the first batch of a log. Throws at the lowest position at fault. One
     /// pass of SHA-256 and one of multiplications.
     func check(after previous: BatchLink?) throws(LogError) {
-        let expected = (previous?.lastPosition ?? 0) + 1
-        guard firstPosition == expected else {
-            throw .corrupt(expected, "the batch that begins there is missing")
+        let last = previous?.lastPosition ?? 0
+        guard follows(last) else {
+            throw .corrupt(last + 1, "the batch that begins there is missing")
         }
         try verifyHash()
         guard previousHash == previous?.hash ?? .zero else {
             throw .corrupt(firstPosition, "the batch does not continue the chain before it")
         }
-        let last = try checkRecords(after: previous?.lastTime ?? .min)
+        guard formatVersion >= previous?.formatVersion ?? 0 else {
+            throw .corrupt(firstPosition, "the batch has an older form than the one before it")
+        }
+        let lastTime = try checkRecords(after: previous?.lastTime ?? .min)
         let first: Microseconds = EventCodec.load(firstRecord, at: EventCodec.timeOffset)
-        guard times == first ... last else {
+        guard times == first ... lastTime else {
             throw LogError(
                 .corrupt(position: firstPosition),
                 "position \(firstPosition): the batch's header says other times than its events")
         }
     }
 
-    /// Checks the records and the names, and returns the time of the last event.
+    /// Checks the records and the texts, and returns the time of the last event.
     package func checkRecords(after time: Microseconds = .min) throws(LogError) -> Microseconds {
         var time = time
         var text = names
         var nextNamed = text.nextIndex ?? -1
+        let kindMax = NumberedValues.kindMax(in: formatVersion)
         var record = firstRecord
         for index in 0 ..< eventCount {
             let position = firstPosition + Position(index)
-            guard EventCodec.isSound(record, position: position) else {
+            let kind: UInt8 = EventCodec.load(record, at: 0)
+            guard EventCodec.isSound(record, position: position), kind <= kindMax else {
                 throw .corrupt(position, "the event's check word does not match")
             }
             let eventTime: Microseconds = EventCodec.load(record, at: EventCodec.timeOffset)
@@ -54,29 +62,40 @@ extension BatchView {
                 throw .corrupt(position, "ledger time runs backward")
             }
             time = eventTime
-            let bindsName = EventCodec.bindsName(record)
-            if bindsName || index == nextNamed {
-                try checkName(at: index, &text, bindsName: bindsName)
+            if EventCodec.bindsName(record) || index == nextNamed {
+                try checkText(at: index, &text, record)
                 nextNamed = text.nextIndex ?? -1
             }
             record += LogFormat.recordByteCount
         }
         guard text.isAtEnd else {
-            throw .corrupt(lastPosition, "the batch has a name that no event binds")
+            throw .corrupt(lastPosition, "the batch has a text that stands with no event")
         }
         return time
     }
 
-    private func checkName(
-        at index: Int, _ text: inout NameWalk, bindsName: Bool
+    private func checkText(
+        at index: Int, _ texts: inout NameWalk, _ record: UnsafeRawPointer
     ) throws(LogError) {
         let position = firstPosition + Position(index)
-        let name = text.name(ofEventAt: index)
-        if text.isDamaged { throw .corrupt(position, "the names are cut short") }
-        guard bindsName else {
-            throw .corrupt(position, "the event carries a name and binds none")
+        let text = texts.name(ofEventAt: index)
+        if texts.isDamaged { throw .corrupt(position, "the names are cut short") }
+        let byteCount = text?.count ?? 0
+        switch (Event.Kind(rawValue: EventCodec.load(record, at: 0)), hasSealedTexts) {
+        case (.projectNamed, _), (.userNamed, false):
+            guard (1 ... LogFormat.nameByteCountMax).contains(byteCount) else {
+                throw .corrupt(position, "no name is bound")
+            }
+        case (.userNamed, true):
+            guard SealedText.canBeName(byteCount: byteCount) else {
+                throw .corrupt(position, "no name is bound")
+            }
+        case (.applied, true), (.sessionCreated, true):
+            guard byteCount == SealedText.addressByteCount else {
+                throw .corrupt(position, "what stands with the event is no sealed address")
+            }
+        default: throw .corrupt(position, "a text stands with an event that has none")
         }
-        guard let name, !name.isEmpty else { throw .corrupt(position, "no name is bound") }
     }
 }
 

@@ -5,6 +5,8 @@ public import ReconnectionRules
 /// handed to.
 public struct BatchView: ~Copyable {
     let bytes: UnsafeRawBufferPointer
+    /// Version of its form: from 2 on what names a person is sealed.
+    public let formatVersion: UInt16
     /// Position of the first event.
     public let firstPosition: Position
     public let eventCount: Int
@@ -16,7 +18,7 @@ public struct BatchView: ~Copyable {
 
     /// Checks that the bytes have the form of a batch that begins at `key`. Cost: O(1); the content
     /// is checked by `verifyHash` or event by event.
-    init(_ bytes: UnsafeRawBufferPointer, key: Position) throws(LogError) {
+    package init(_ bytes: UnsafeRawBufferPointer, key: Position) throws(LogError) {
         func load<Value: FixedWidthInteger & BitwiseCopyable>(
             _ offset: Int, as type: Value.Type
         ) -> Value {
@@ -51,10 +53,21 @@ public struct BatchView: ~Copyable {
             throw .corrupt(key, "the batch leads past the last position there can be")
         }
         self.bytes = bytes
+        formatVersion = version
         self.firstPosition = firstPosition
         self.eventCount = eventCount
         self.textByteCount = textByteCount
         self.originByteCount = originByteCount
+    }
+
+    /// Whether it may follow an event at `last` as far as positions tell: right behind it, or
+    /// beginning an epoch behind it. Cost: O(1); the check word of the event is not looked at.
+    public func follows(_ last: Position) -> Bool {
+        if firstPosition == last + 1 { return true }
+        let kind: UInt8 = EventCodec.load(firstRecord, at: 0)
+        let end: Position = EventCodec.load(firstRecord, at: EventCodec.previousOfUserOffset)
+        return kind == Event.Kind.epochBegun.rawValue && end == last && last > 0
+            && firstPosition > last
     }
 
     /// Ledger times of the first and the last event.
@@ -105,7 +118,11 @@ public struct BatchView: ~Copyable {
         return event
     }
 
-    /// Hands over every event in order, with the bytes of the name it binds, if it binds one.
+    /// Whether what stands with the event of a user is sealed. Names of projects never are.
+    public var hasSealedTexts: Bool { formatVersion >= LogFormat.sealedVersion }
+
+    /// Hands over every event in order, with the bytes of the text that stands with it, if one
+    /// does: the name it binds, or in a batch with sealed texts what `TextOpener` opens.
     ///
     /// Throws what `body` throws, and `LogError` at the first event that is not what was written.
     public func forEachEvent(
@@ -124,8 +141,8 @@ public struct BatchView: ~Copyable {
         }
     }
 
-    /// The name the event at that position binds, nil if it binds none. Cost: a walk over the
-    /// batch's names.
+    /// The text that stands with the event at that position, as it is stored, nil if none does.
+    /// Cost: a walk over the batch's texts.
     public func name(at position: Position) -> [UInt8]? {
         var text = names
         let target = Int(position - firstPosition)
@@ -139,7 +156,10 @@ public struct BatchView: ~Copyable {
 
     // MARK: - Inside the log's own walks
 
-    /// The names the batch binds, from the first on.
+    /// Whether a text stands with any event.
+    package var hasTexts: Bool { textByteCount > 0 }
+
+    /// The texts that stand with the batch's events, from the first on.
     package var names: NameWalk { NameWalk(bytes: textBytes) }
 
     var firstRecord: UnsafeRawPointer { bytes.baseAddress! + LogFormat.headerByteCount }
@@ -175,7 +195,7 @@ public struct BatchView: ~Copyable {
     }
 }
 
-/// Walks the names of a batch: entries of event index (4 bytes), length (2 bytes), UTF-8 bytes.
+/// Walks the texts of a batch: entries of event index (4 bytes), length (2 bytes), and the bytes.
 package struct NameWalk {
     let bytes: UnsafeRawBufferPointer
     private(set) var offset = 0
@@ -185,14 +205,14 @@ package struct NameWalk {
 
     var isAtEnd: Bool { offset == bytes.count }
 
-    var nextIndex: Int? {
+    package var nextIndex: Int? {
         guard offset + 6 <= bytes.count else { return nil }
         return Int(
             UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
     }
 
-    /// The name that the event at `index` of the batch binds, nil if it binds none. To be asked
-    /// from the first event on; an index may be left out only if its event binds no name.
+    /// The text that stands with the event at `index` of the batch, nil if none does. To be asked
+    /// from the first event on; an index may be left out only if no text stands with its event.
     package mutating func name(ofEventAt index: Int) -> UnsafeRawBufferPointer? {
         guard offset < bytes.count else { return nil }
         guard let next = nextIndex, next >= index else {

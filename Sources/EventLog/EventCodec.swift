@@ -38,6 +38,7 @@ enum EventCodec {
     }
 
     static let timeOffset = 24
+    static let previousOfUserOffset = 56
 
     /// Whether the event of the record gives a number to a name.
     @inline(__always)
@@ -58,7 +59,8 @@ enum EventCodec {
         let state = UInt8(truncatingIfNeeded: head >> 16)
         let flags = UInt8(truncatingIfNeeded: head >> 24)
         return stored == check(of: pointer, position: position)
-            && NumberedValues.kinds.contains(kind) && NumberedValues.outcomes.contains(outcome)
+            && NumberedValues.kinds.contains(kind)
+            && NumberedValues.outcomes.contains(outcome)
             && NumberedValues.states.contains(state) && flags & ~3 == 0
     }
 
@@ -109,7 +111,13 @@ enum EventCodec {
 
 /// The numbers in use. Without gaps, so that a range says which there are: a test holds it to that.
 enum NumberedValues {
-    static let kinds: ClosedRange<UInt8> = 1 ... 12
+    static let kinds: ClosedRange<UInt8> = 1 ... 14
+
+    /// The greatest kind in a batch of that version.
+    static func kindMax(in version: UInt16) -> UInt8 {
+        version < LogFormat.sealedVersion ? Event.Kind.restored.rawValue : kinds.upperBound
+    }
+
     static let outcomes: ClosedRange<UInt8> = 1 ... 18
     static let states: ClosedRange<UInt8> = 0 ... 6
 }

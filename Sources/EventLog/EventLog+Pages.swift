@@ -55,3 +55,8 @@ extension EventLog {
         }
     }
 }
+
+extension EventLog {
+    /// Bytes of a page of the log file.
+    public var pageByteCount: Int { environment.pageSizeBytes }
+}

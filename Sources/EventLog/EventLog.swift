@@ -27,6 +27,8 @@ public final class EventLog: Sendable {
     public let directory: String
     /// 16 random bytes given at creation, in hexadecimal: tells two ledgers apart.
     public let ledgerId: String
+    /// The same, as the bytes that sealed texts are bound to.
+    let idBytes: [UInt8]
     let environment: Environment
     let batches: Table
 
@@ -35,20 +37,24 @@ public final class EventLog: Sendable {
     /// Cost: the structure of every page in use is checked first, one read for each tree page and
     /// each batch, not for the batches' content; the newest batch is hashed. Throws `missing`,
     /// `foreign`, `newerFormat`, `corrupt` or `storage`.
-    public convenience init(directory: String, mode: Mode) throws(LogError) {
+    public convenience init(
+        directory: String, mode: Mode, random: RandomSource = .system
+    ) throws(LogError) {
         // LMDB trusts its pages: damage must be found before it trips over it.
         if mode != .create { _ = try Self.checkPages(directory: directory) }
-        try self.init(unchecked: directory, mode)
+        try self.init(unchecked: directory, mode, random)
         _ = try head()
     }
 
     /// Opens a log to read every batch of it, the newest no sooner than the others: a verification
     /// names the lowest position at fault. Call `checkPages` before.
     package convenience init(toVerify directory: String) throws(LogError) {
-        try self.init(unchecked: directory, .readOnly)
+        try self.init(unchecked: directory, .readOnly, .system)
     }
 
-    private init(unchecked directory: String, _ mode: Mode) throws(LogError) {
+    private init(
+        unchecked directory: String, _ mode: Mode, _ random: RandomSource
+    ) throws(LogError) {
         self.directory = directory
         do {
             var options = Environment.Options()
@@ -62,7 +68,7 @@ public final class EventLog: Sendable {
                     .foreign, "\(directory) holds a database already; name a new directory")
             }
             if isBlank, mode != .readOnly {
-                try Self.createTables(in: environment)
+                try Self.createTables(in: environment, random)
                 try environment.sync()
             }
             if isBlank, mode == .readOnly {
@@ -83,9 +89,10 @@ public final class EventLog: Sendable {
                         + "directory, or a new one")
             }
             self.batches = batches
-            ledgerId = try stored.withUnsafeBytes { (bytes) throws(LogError) in
+            idBytes = try stored.withUnsafeBytes { (bytes) throws(LogError) in
                 try Self.ledgerId(fromMeta: bytes, directory)
             }
+            ledgerId = Self.hexadecimal(idBytes)
         } catch let error as LMDBError {
             throw Self.opening(directory, error)
         } catch let error as LogError {
@@ -101,7 +108,7 @@ public final class EventLog: Sendable {
         let batch = try BatchView(bytes, key: first)
         var transaction = try WriteTransaction(environment)
         let (last, hash) = try end(in: transaction)
-        guard first == last + 1, batch.previousHash == hash else {
+        guard batch.follows(last), batch.previousHash == hash else {
             throw LogError(
                 .outOfOrder,
                 "a batch for position \(first) does not continue the log, which ends at "
@@ -181,6 +188,11 @@ public final class EventLog: Sendable {
         try rethrowing { try read { (snapshot) in try snapshot.end(atOrBefore: .max) } }
     }
 
+    /// Version of the newest batch's form, 0 in an empty log. Versions never go down along a log.
+    package func newestBatchVersion() throws(LogError) -> UInt16 {
+        try rethrowing { try read { (snapshot) in try snapshot.newestBatchVersion() } }
+    }
+
     /// One event by its position, nil past the end. Cost: one descent of the tree.
     public func event(at position: Position) throws(LogError) -> Event? {
         try rethrowing { try read { (snapshot) in try snapshot.event(at: position) } }
@@ -219,7 +231,9 @@ public final class EventLog: Sendable {
         }
     }
 
-    private static func createTables(in environment: Environment) throws {
+    private static func createTables(
+        in environment: Environment, _ random: RandomSource
+    ) throws {
         var transaction = try WriteTransaction(environment)
         let meta = try transaction.table(named: LogFormat.metaTableName, create: true)
         _ = try transaction.table(named: LogFormat.batchTableName, create: true)
@@ -228,8 +242,7 @@ public final class EventLog: Sendable {
             var value = LogFormat.metaMagic
             value += withUnsafeBytes(of: LogFormat.version.littleEndian) { Array($0) }
             value += [UInt8](repeating: 0, count: 6)
-            var generator = SystemRandomNumberGenerator()
-            value += (0 ..< 16).map { _ in UInt8.random(in: 0 ... 255, using: &generator) }
+            value += random.bytes(count: 16)
             value += [UInt8](repeating: 0, count: 8)
             value += Array(SHA256.hash(data: value))
             try transaction.put(
@@ -241,7 +254,7 @@ public final class EventLog: Sendable {
     /// Checks the meta entry: mark, version, check sum.
     private static func ledgerId(
         fromMeta bytes: UnsafeRawBufferPointer, _ directory: String
-    ) throws(LogError) -> String {
+    ) throws(LogError) -> [UInt8] {
         guard bytes.count >= 16, bytes.prefix(8).elementsEqual(LogFormat.metaMagic) else {
             throw LogError(
                 .foreign, "\(directory) is no Holdfast log; name a Holdfast data directory")
@@ -258,9 +271,13 @@ public final class EventLog: Sendable {
         guard bytes.count == LogFormat.metaByteCount, version > 0,
             SHA256.hash(data: content).elementsEqual(bytes.suffix(LogFormat.hashByteCount))
         else { throw .corrupt(0, "the log's first page is not what was written") }
+        return Array(bytes[16 ..< 32])
+    }
+
+    private static func hexadecimal(_ bytes: [UInt8]) -> String {
         let digits = Array("0123456789abcdef".utf8)
-        let id = bytes[16 ..< 32].flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
-        return String(decoding: id, as: UTF8.self)
+        let text = bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+        return String(decoding: text, as: UTF8.self)
     }
 
     private static func opening(_ directory: String, _ error: LMDBError) -> LogError {

@@ -14,6 +14,9 @@ public struct LogError: Error, Sendable, CustomStringConvertible {
         case corrupt(position: Position)
         /// A batch that does not continue the log was offered.
         case outOfOrder
+        /// The file of the personal keys is missing, damaged, of another ledger, or cannot be
+        /// written.
+        case keys
         /// LMDB failed.
         case storage(LMDBError)
     }

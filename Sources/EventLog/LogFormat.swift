@@ -2,7 +2,9 @@
 /// little-endian but the keys, which are big-endian so that LMDB's byte order is position order.
 public enum LogFormat {
     /// Version of the batch form this code writes, and the newest it reads.
-    public static let version: UInt16 = 1
+    public static let version: UInt16 = 2
+    /// The first version in which what names a person is sealed.
+    public static let sealedVersion: UInt16 = 2
 
     /// First four bytes of every batch.
     static let batchMagic: UInt32 = 0x424C_4648  // "HFLB"
@@ -24,6 +26,9 @@ public enum LogFormat {
     public static let batchEventCountMax = 16_384
     /// Longest name of a user or project, in bytes: the wire's bound.
     public static let nameByteCountMax = 256
+    /// Most bytes that stand with one event: a sealed name of the greatest length.
+    static let textByteCountMax = SealedText.byteCount(
+        ofPaddedText: nameByteCountMax + 1)
     /// Most bytes of names in one batch.
     public static let batchTextByteCountMax = 8 << 20
 }

@@ -13,6 +13,8 @@ struct LogSegment: Equatable {
     var first: Position
     /// Key of the first batch behind it, or one past the scan's last position.
     var end: Position
+    /// Positions left out in the scan before `end`.
+    var skippedCount: UInt64 = 0
 }
 
 /// Something that is folded from the events in order. A scan gives it one batch after the other, on
@@ -21,8 +23,14 @@ package protocol BatchFold: AnyObject {
     /// Takes the events of the next batch that lie before `limit`. The batch was checked, or a
     /// fault was found in it at `limit`.
     func fold(_ batch: borrowing BatchView, before limit: Position) throws
+    /// Hears, before the batches of a segment, what their sealed names are, if the scan has keys.
+    func prepare(_ names: OpenedNames)
     /// Everything was folded and nothing was at fault.
     func finish() throws
+}
+
+extension BatchFold {
+    package func prepare(_ names: OpenedNames) {}
 }
 
 /// What a scan's parts took, as seconds of one core: comparable whatever ran beside them.
@@ -51,24 +59,28 @@ package struct LogScan {
     let log: EventLog
     let from: Position
     let through: Position
+    let keys: PersonalKeys?
     var threadCount: Int
     var segmentByteCount: Int
 
     /// Prepares a scan of the batches from the one that holds `from` to the one that holds
-    /// `through`, or to the newest. `threads` nil takes every core.
+    /// `through`, or to the newest. `threads` nil takes every core. With `keys` sealed names are
+    /// opened where batches are checked, for the folds.
     package init(
         _ log: EventLog, from: Position = 1, through: Position = .max, threads: Int? = nil,
-        segmentByteCount: Int = LogScan.segmentByteCount
+        segmentByteCount: Int = LogScan.segmentByteCount, keys: PersonalKeys? = nil
     ) {
         self.log = log
         self.from = max(1, from)
         self.through = through
+        self.keys = keys
         threadCount = max(1, threads ?? Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         self.segmentByteCount = segmentByteCount
     }
 
-    /// Runs it. `progress` hears the last position that every fold has, from any thread, one call
-    /// at a time. Throws what is at fault at the lowest position, or what a fold throws.
+    /// Runs it. `progress` hears the last position that every fold has, less those that the scan
+    /// went over and no event has, from any thread, one call at a time: in a scan from the first
+    /// event, the number of events. Throws what is at fault at the lowest position, or what a fold throws.
     package func run(
         _ folds: [any BatchFold], progress: ((Position) -> Void)? = nil
     ) throws -> ScanReport {
@@ -80,7 +92,7 @@ package struct LogScan {
         var report = ScanReport(foldSeconds: folds.map { _ in 0 })
         if !plan.segments.isEmpty {
             try withoutActuallyEscaping(progress ?? { _ in }) { progress in
-                let work = ScanWork(log, plan.segments, folds, progress)
+                let work = ScanWork(log, plan.segments, folds, keys, progress)
                 try work.run(threadCount: min(threadCount, plan.segments.count + folds.count))
                 report.checkSeconds = work.checkSeconds
                 report.foldSeconds = work.foldSeconds
@@ -89,7 +101,8 @@ package struct LogScan {
         for fold in folds { try fold.finish() }
         report.batchCount = plan.batchCount
         report.head = plan.head
-        report.eventCount = plan.head.position - min(plan.head.position, plan.first - 1)
+        report.eventCount =
+            plan.head.position - min(plan.head.position, plan.first - 1) - plan.skippedCount
         return report
     }
 
@@ -98,6 +111,8 @@ package struct LogScan {
         var batchCount: UInt64 = 0
         var first: Position = 1
         var head = LogHead.empty
+        /// Positions of the scan that no event has.
+        var skippedCount: UInt64 = 0
     }
 
     /// Cuts the log into segments. Looks at keys and lengths alone, and at the last batch's header
@@ -112,22 +127,29 @@ package struct LogScan {
             plan.first = plan.head.position + 1
             return plan
         }
-        var starts: [Position] = []
+        var starts: [(key: Position, skippedCount: UInt64)] = []
         var byteCount = Int.max
+        var gaps = GapSum()
         try snapshot.walk(from: from) { key, bytes in
             if key > plan.head.position { return false }
+            // Where `from` is in a gap, the batch before it is none of the scan's.
+            if key < from, try BatchView(bytes, key: key).lastPosition < from { return true }
+            try gaps.add(key, bytes)
             if plan.batchCount == 0 { plan.first = key }
             if byteCount >= segmentByteCount {
-                starts.append(key)
+                starts.append((key, gaps.skippedCount))
                 byteCount = 0
             }
             byteCount += bytes.count
             plan.batchCount += 1
             return true
         }
+        plan.skippedCount = gaps.skippedCount
+        let behind = (key: plan.head.position + 1, skippedCount: gaps.skippedCount)
         for (index, start) in starts.enumerated() {
-            let end = index + 1 < starts.count ? starts[index + 1] : plan.head.position + 1
-            plan.segments.append(LogSegment(first: start, end: end))
+            let next = index + 1 < starts.count ? starts[index + 1] : behind
+            plan.segments.append(
+                LogSegment(first: start.key, end: next.key, skippedCount: next.skippedCount))
         }
         return plan
     }

@@ -22,6 +22,9 @@ final class ScanWork: @unchecked Sendable {
     private let log: EventLog
     private let segments: [LogSegment]
     private let folds: [any BatchFold]
+    private let keys: PersonalKeys?
+    /// By segment, from its check until every fold has it.
+    private var names: [OpenedNames?]
     private let progress: (Position) -> Void
     private let lock = Lock()
     private var nextCheck = 0
@@ -38,12 +41,14 @@ final class ScanWork: @unchecked Sendable {
 
     init(
         _ log: EventLog, _ segments: [LogSegment], _ folds: [any BatchFold],
-        _ progress: @escaping (Position) -> Void
+        _ keys: PersonalKeys?, _ progress: @escaping (Position) -> Void
     ) {
         self.log = log
         self.progress = progress
         self.segments = segments
         self.folds = folds
+        self.keys = keys
+        names = Array(repeating: nil, count: segments.count)
         isChecked = Array(repeating: false, count: segments.count)
         nextFold = folds.map { _ in 0 }
         isFolding = folds.map { _ in false }
@@ -67,9 +72,10 @@ final class ScanWork: @unchecked Sendable {
             if let task = next() {
                 runningCount += 1
                 let limit = faultPosition
+                let names = opened(for: task)
                 lock.unlock()
                 let start = Self.now()
-                let result = Result { try perform(task, before: limit) }
+                let result = Result { try perform(task, before: limit, names) }
                 let seconds = Self.now() - start
                 lock.lock()
                 runningCount -= 1
@@ -112,23 +118,39 @@ final class ScanWork: @unchecked Sendable {
         segment < segments.count && segments[segment].first < faultPosition
     }
 
-    private func perform(_ task: Task, before limit: Position) throws {
+    /// The names that were opened for a fold's next segment.
+    private func opened(for task: Task) -> OpenedNames? {
+        if case .fold(_, let segment) = task { names[segment] } else { nil }
+    }
+
+    /// Returns the names that a check opened.
+    private func perform(
+        _ task: Task, before limit: Position, _ names: OpenedNames?
+    ) throws -> OpenedNames? {
         switch task {
-        case .check(let segment): try log.check(segments[segment])
+        case .check(let segment):
+            try log.check(segments[segment])
+            return try keys.map { try log.openNames(in: segments[segment], $0) }
         case .fold(let fold, let segment):
+            if let names { folds[fold].prepare(names) }
             try log.fold(segments[segment], before: limit, into: folds[fold])
+            return nil
         }
     }
 
-    private func finish(_ task: Task, _ result: Result<Void, any Error>, _ seconds: Double) {
+    private func finish(
+        _ task: Task, _ result: Result<OpenedNames?, any Error>, _ seconds: Double
+    ) {
         switch task {
         case .check(let segment):
             isChecked[segment] = true
+            names[segment] = (try? result.get()) ?? nil
             checkSeconds += seconds
         case .fold(let fold, let segment):
             isFolding[fold] = false
             foldSeconds[fold] += seconds
             nextFold[fold] = segment + 1
+            if nextFold.allSatisfy({ $0 > segment }) { names[segment] = nil }
         }
         guard case .failure(let error) = result else { return }
         if case .fold(let fold, _) = task { nextFold[fold] = segments.count }
@@ -142,11 +164,15 @@ final class ScanWork: @unchecked Sendable {
     /// The last position of a segment that all folds have, if this task was the last to reach it.
     private func reached(by task: Task) -> Position? {
         switch task {
-        case .check(let segment): return folds.isEmpty ? segments[segment].end - 1 : nil
+        case .check(let segment): return folds.isEmpty ? countedEnd(segment) : nil
         case .fold(_, let segment):
             guard fault == nil, nextFold.allSatisfy({ $0 > segment }) else { return nil }
-            return segments[segment].end - 1
+            return countedEnd(segment)
         }
+    }
+
+    private func countedEnd(_ segment: Int) -> Position {
+        segments[segment].end - 1 - segments[segment].skippedCount
     }
 
     /// Anything but damage at a position ends the scan at once.

@@ -1,16 +1,27 @@
-public import ReconnectionRules
+package import ReconnectionRules
 
 /// Checks what the events say of each other, without deciding anything: back-pointers of users,
 /// concurrencies, projects and the ledger, long jumps, numbers handed out in order, names bound
-/// once. From flat tables: 24 bytes a user, 8 a concurrency, and the names.
+/// once, nothing after somebody was forgotten. From flat tables: 24 bytes a user, 8 a concurrency,
+/// and the names.
+///
+/// All but one need no key: whether sealed names are bound once is known of those that open.
 package final class TrailFold: BatchFold {
-    private var tables = TrailTables()
+    private var tables: TrailTables
 
-    package init() {}
+    /// `keys` opens sealed names; without them they are taken as they are.
+    package init(keys: PersonalKeys? = nil) { tables = TrailTables(TextOpener(keys)) }
+
+    /// Names of users bound so far, and those of them that no key opened.
+    package var nameCount: Int { tables.nameCount }
+    package var unopenedNameCount: Int { tables.unopenedNameCount }
+    package var forgottenCount: Int { tables.forgottenCount }
 
     package func fold(_ batch: borrowing BatchView, before limit: Position) throws {
         try tables.fold(batch, before: limit)
     }
+
+    package func prepare(_ names: OpenedNames) { tables.prepare(names) }
 
     package func finish() {}
 }
@@ -38,8 +49,22 @@ private struct TrailTables: ~Copyable {
     /// Roots of jump trees, oldest first; a block for each user that has any, moved as it grows.
     private var roots = FlatTable<Position>(first: 0)
     private var lastOfLedger: Position = 0
+    /// The last event of the batch before.
+    private var lastPosition: Position = 0
     private var userNames = NameSet()
     private var projectNames = NameSet()
+    private let opener: TextOpener
+    private(set) var unopenedNameCount = 0
+    private(set) var forgottenCount = 0
+
+    var nameCount: Int { users.count - 1 }
+
+    func prepare(_ names: OpenedNames) { opener.use(names) }
+
+    /// In place of a forgotten user's newest event: no event can follow on it.
+    private static let forgotten = Position.max
+
+    init(_ opener: TextOpener) { self.opener = opener }
     /// Of no use but to keep the loads of `touch` in the program.
     private var touched: Position = 0
 
@@ -55,11 +80,14 @@ private struct TrailTables: ~Copyable {
             if index % Self.touchCount == 0 { touch(record, min(Self.touchCount, count - index)) }
             let position = batch.firstPosition + Position(index)
             if EventCodec.bindsName(record) {
-                try bind(record, position, names.name(ofEventAt: index))
+                try bind(record, position, names.name(ofEventAt: index), batch.hasSealedTexts)
+            } else if names.nextIndex == index {
+                _ = names.name(ofEventAt: index)
             }
             try follow(record, position)
             record += LogFormat.recordByteCount
         }
+        lastPosition = batch.lastPosition
     }
 
     /// Loads what the next events will need. These loads wait for nothing, so a processor has many
@@ -86,7 +114,7 @@ private struct TrailTables: ~Copyable {
     @inline(__always)
     private mutating func follow(_ record: UnsafeRawPointer, _ position: Position) throws {
         let kind: UInt8 = EventCodec.load(record, at: 0)
-        if kind <= Event.Kind.projectModified.rawValue {
+        if kind <= Event.Kind.projectModified.rawValue || kind == Event.Kind.epochBegun.rawValue {
             return try followProject(kind, record, position)
         }
         let user: UInt32 = EventCodec.load(record, at: 12)
@@ -105,6 +133,9 @@ private struct TrailTables: ~Copyable {
         let project: UInt16 = EventCodec.load(record, at: 20)
         let previous: Position = EventCodec.load(record, at: 64)
         guard concurrency != 0 else {
+            if kind == Event.Kind.userForgotten.rawValue {
+                return try followForgotten(user, previous, position)
+            }
             return try require(previous, 0, "the concurrency's previous event", position)
         }
         guard Int(project) < projects.count,
@@ -130,6 +161,15 @@ private struct TrailTables: ~Copyable {
             users[user] = record
             try require(jump, jumpOfNode(user, position), "the jump", position)
         }
+    }
+
+    private mutating func followForgotten(
+        _ user: UInt32, _ previous: Position, _ position: Position
+    ) throws {
+        try require(previous, lastOfLedger, "the ledger's previous event", position)
+        lastOfLedger = position
+        users[Int(user)].last = Self.forgotten
+        forgottenCount += 1
     }
 
     /// Where a user's new jump node has to lead; puts the node in its place.
@@ -173,8 +213,12 @@ private struct TrailTables: ~Copyable {
         let previous: Position = EventCodec.load(record, at: 64)
         let jump: Position = EventCodec.load(record, at: 72)
         try require(jump, 0, "the jump", position)
-        if kind == Event.Kind.opened.rawValue {
-            try require(previous, lastOfLedger, "the ledger's previous opening", position)
+        if kind == Event.Kind.epochBegun.rawValue {
+            let end: Position = EventCodec.load(record, at: EventCodec.previousOfUserOffset)
+            try require(end, lastPosition, "the end of the epoch before", position)
+        }
+        if kind == Event.Kind.opened.rawValue || kind == Event.Kind.epochBegun.rawValue {
+            try require(previous, lastOfLedger, "the ledger's previous event", position)
             lastOfLedger = position
             return
         }
@@ -199,12 +243,13 @@ private struct TrailTables: ~Copyable {
 
     /// A new number for a name.
     private mutating func bind(
-        _ record: UnsafeRawPointer, _ position: Position, _ name: UnsafeRawBufferPointer?
+        _ record: UnsafeRawPointer, _ position: Position, _ name: UnsafeRawBufferPointer?,
+        _ isSealed: Bool
     ) throws {
         guard let name else { throw fault(position, "no name is bound") }
         let kind: UInt8 = EventCodec.load(record, at: 0)
         if kind == Event.Kind.projectNamed.rawValue {
-            guard projectNames.insert(name) else {
+            guard projectNames.insert(name, isGone: { _ in false }) else {
                 throw fault(position, "the name is bound twice")
             }
             return
@@ -213,7 +258,17 @@ private struct TrailTables: ~Copyable {
         guard Int(user) == users.count else {
             throw fault(position, "the user number is out of order")
         }
-        guard userNames.insert(name) else { throw fault(position, "the name is bound twice") }
+        switch opener.name(name, ofUser: user, at: position, isSealed: isSealed) {
+        case .text(let name):
+            let isNew = name.withUnsafeBytes { name in
+                userNames.insert(name) { users[$0].last == Self.forgotten }
+            }
+            guard isNew else { throw fault(position, "the name is bound twice") }
+        case .forgotten, .locked:
+            userNames.skip()
+            unopenedNameCount += 1
+        case .damaged: throw fault(position, "the sealed name is not what was sealed for this user")
+        }
         users.append(User())
     }
 
@@ -222,6 +277,9 @@ private struct TrailTables: ~Copyable {
         _ found: Position, _ expected: Position, _ what: StaticString, _ position: Position
     ) throws {
         guard found == expected else {
+            if expected == Self.forgotten {
+                throw fault(position, "the user was forgotten before, and acts")
+            }
             throw fault(position, "\(what) is \(expected), the log says \(found)")
         }
     }
@@ -307,8 +365,11 @@ private struct NameSet {
     private var ends: [Int] = [0]
     private var slots = [UInt64](repeating: 0, count: 64)
 
-    /// Whether the name is new.
-    mutating func insert(_ name: UnsafeRawBufferPointer) -> Bool {
+    /// Gives the next number to no name.
+    mutating func skip() { ends.append(bytes.count) }
+
+    /// Gives the next number to a name. False if another number has it already that is not gone.
+    mutating func insert(_ name: UnsafeRawBufferPointer, isGone: (Int) -> Bool) -> Bool {
         if 4 * ends.count > 3 * slots.count { grow() }
         var hasher = Hasher()
         hasher.combine(bytes: name)
@@ -317,8 +378,9 @@ private struct NameSet {
         var slot = Int(hash) & (slots.count - 1)
         while slots[slot] != 0 {
             let found = slots[slot]
-            if UInt32(truncatingIfNeeded: found >> 32) == hash,
-                isEqual(Int(UInt32(truncatingIfNeeded: found)), name)
+            let number = Int(UInt32(truncatingIfNeeded: found))
+            if UInt32(truncatingIfNeeded: found >> 32) == hash, isEqual(number, name),
+                !isGone(number)
             {
                 return false
             }

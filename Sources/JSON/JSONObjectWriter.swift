@@ -16,6 +16,17 @@ public struct JSONObjectWriter: Sendable {
         return writer.output
     }
 
+    /// Appends `{...}` with what `members` writes into it to bytes that are there: for many objects
+    /// in one buffer. Cost: no allocation but the buffer's growth.
+    public static func append(
+        to output: inout [UInt8], _ members: (inout JSONObjectWriter) -> Void
+    ) {
+        var writer = JSONObjectWriter(output: [])
+        swap(&writer.output, &output)
+        writer.braces(members)
+        swap(&writer.output, &output)
+    }
+
     private init(output: [UInt8]) { self.output = output }
 
     public mutating func string(_ name: String, _ value: String) {

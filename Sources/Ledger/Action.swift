@@ -1,14 +1,20 @@
+public import EventLog
 public import ReconnectionRules
 
 /// What a caller asks, by name. The ledger replaces names by numbers and has the rules decide.
 public enum Action: Sendable, Equatable {
-    case apply(user: String, project: String)
-    case createSession(user: String, runsWithoutClient: Bool = false)
+    /// `address` is recorded as far as `LedgerOptions.clientAddresses` allows.
+    case apply(user: String, project: String, address: ClientAddress? = nil)
+    case createSession(
+        user: String, runsWithoutClient: Bool = false, address: ClientAddress? = nil)
     /// `session` nil means the current session, and is recorded as unnamed.
     case disconnect(user: String, session: SessionId? = nil)
     /// `session` nil gives up whatever is held.
     case destroy(user: String, session: SessionId? = nil)
     case repossess(user: String)
+    /// Makes the name and whatever else is recorded of the person unreadable for good. Whatever the
+    /// user holds is freed first; who returns is a new user. Only for a user the ledger knows.
+    case forget(user: String)
     /// Changes the settings named and keeps the others. A project never seen is created, if
     /// `change.concurrencyCount` is given.
     case modifyProject(String, ProjectChange)
@@ -40,7 +46,7 @@ public struct ProjectChange: Sendable, Equatable {
     /// Whether these settings are what the change asks for already.
     package func applies(to settings: ProjectSettings) -> Bool { applied(to: settings) == settings }
 
-    func applied(to settings: ProjectSettings) -> ProjectSettings {
+    package func applied(to settings: ProjectSettings) -> ProjectSettings {
         var settings = settings
         if let concurrencyCount { settings.concurrencyCount = concurrencyCount }
         if let reconnectWindow { settings.reconnectWindow = reconnectWindow }

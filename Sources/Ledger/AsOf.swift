@@ -14,13 +14,18 @@ struct UserTrail: Sendable {
     /// Position of the user's newest event, its `eventCount`-th.
     var last: Position
     var eventCount: UInt32
-    /// Position of the newest opened event.
+    /// Position of the newest event of the ledger's own chain.
     var lastOpened: Position
     /// Position of the log's newest event.
     var head: Position
 
     init?(_ name: String, _ state: State, _ users: NameDirectory) {
         guard let number = users.number(of: name) else { return nil }
+        self.init(number, state)
+    }
+
+    init?(_ number: UserNumber, _ state: State) {
+        guard number > 0, Int(number) < state.users.count else { return nil }
         let record = state.users[Int(number)]
         self.number = number
         last = record.last
@@ -61,9 +66,10 @@ struct PastUser: Equatable {
 /// Outages are looked up once for the lifetime of the object.
 final class AsOfReader {
     private let log: EventLog
-    /// Opened events from the newest backward, as far as they were needed.
+    /// The ledger's own events from the newest backward, as far as they were needed: openings, and
+    /// others that take no time.
     private var openings: [(position: Position, outage: Microseconds)] = []
-    /// The opened event before the last of them; nil before the first was read.
+    /// The event before the last of them; nil before the first was read.
     private var nextOpening: Position?
 
     init(_ log: EventLog) { self.log = log }
@@ -117,7 +123,7 @@ final class AsOfReader {
             nextOpening = newest
         }
         while let next = nextOpening, next > first {
-            guard let opened = try reader.event(at: next), opened.kind == .opened,
+            guard let opened = try reader.event(at: next), opened.isOfLedger,
                 opened.previousOfConcurrency < next
             else {
                 throw LogError(

@@ -7,6 +7,7 @@ import Synchronization
 /// owns the core; only snapshots go to the other thread.
 final class Checkpointer {
     private let store: ViewStore
+    private let keys: PersonalKeys
     private let eventCountBetween: Int
     private let queue = DispatchQueue(label: "holdfast.checkpoint")
     private let shared = SharedFlags()
@@ -24,8 +25,11 @@ final class Checkpointer {
 
     /// - Parameter saved: which checkpoint the view was recovered from. What was replayed on top of
     ///   it is known to differ: the records say which chunks were written to since.
-    init(store: ViewStore, eventCountBetween: Int, saved: RecoveryReport) {
+    init(
+        store: ViewStore, keys: PersonalKeys, eventCountBetween: Int, saved: RecoveryReport
+    ) {
         self.store = store
+        self.keys = keys
         self.eventCountBetween = eventCountBetween
         isEverythingDue = saved.checkpointPosition == 0
         position = saved.checkpointPosition
@@ -48,7 +52,8 @@ final class Checkpointer {
     ///
     /// Cost: a reference a chunk of records, and the bytes of the names that are new.
     func begin(
-        _ state: inout State, _ users: NameDirectory, _ projects: NameDirectory, isForced: Bool
+        _ state: inout State, _ users: inout NameDirectory, _ projects: NameDirectory,
+        isForced: Bool
     ) -> (@Sendable (LogHead) -> Void)? {
         guard isDue(state, isForced), !shared.isWriting.load(ordering: .acquiring) else {
             return nil
@@ -61,7 +66,8 @@ final class Checkpointer {
         snapshot.changes = state.takeChanges()
         snapshot.records = state.records
         snapshot.isEverything = replacesAll
-        snapshot.userNames = ViewCodec.nameBlocks(users, from: replacesAll ? 0 : savedUserNames)
+        snapshot.userNames = ViewCodec.nameBlocks(
+            users, from: replacesAll ? 0 : savedUserNames, changed: users.takeChangedBlocks())
         snapshot.projectNames = ViewCodec.nameBlocks(
             projects, from: replacesAll ? 0 : savedProjectNames)
         snapshot.userNameCount = users.count
@@ -71,9 +77,9 @@ final class Checkpointer {
         savedUserNames = users.count
         savedProjectNames = projects.count
         shared.isWriting.store(true, ordering: .releasing)
-        return { [store, shared, queue, snapshot] head in
+        return { [store, keys, shared, queue, snapshot] head in
             queue.async {
-                do { try store.write(snapshot, at: head) } catch {
+                do { try store.write(snapshot, at: head, keys) } catch {
                     // A checkpoint only saves time: the log is whole without it. The next one
                     // writes everything again.
                     shared.hasFailed.store(true, ordering: .releasing)

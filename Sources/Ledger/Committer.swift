@@ -20,6 +20,8 @@ struct Commit: Sendable {
     var answers: [Answer] = []
     /// Ledger time for a sign of life: everything due then is settled in this batch or before.
     var signOfLife: Microseconds?
+    /// Their keys go once the batch is durable, before anything is answered.
+    var forgotten = ForgottenUsers()
     /// Called with the head once the batch is durable.
     var checkpoint: (@Sendable (LogHead) -> Void)?
 
@@ -62,6 +64,7 @@ final class Committer {
     private let durable: DurableHead
     private let metrics: SharedMetrics
     private let signOfLife: SignOfLife
+    private let keys: PersonalKeys
     private let ending: LedgerEnding
     /// Tells the writer that the next commit can be handed over, or that one failed.
     private let wake: @Sendable () -> Void
@@ -71,13 +74,15 @@ final class Committer {
 
     init(
         log: EventLog, head: LogHead, durable: DurableHead, metrics: SharedMetrics,
-        signOfLife: SignOfLife, ending: LedgerEnding, wake: @escaping @Sendable () -> Void
+        signOfLife: SignOfLife, keys: PersonalKeys, ending: LedgerEnding,
+        wake: @escaping @Sendable () -> Void
     ) {
         self.log = log
         self.head = head
         self.durable = durable
         self.metrics = metrics
         self.signOfLife = signOfLife
+        self.keys = keys
         self.ending = ending
         self.wake = wake
         figures = metrics.current
@@ -141,7 +146,7 @@ final class Committer {
     func sealAhead() {
         let work = locked { () -> (BatchBuilder, LogHead, Microseconds)? in
             guard let queued, queued.head == nil, let batch = queued.batch,
-                batch.firstPosition == head.position + 1
+                batch.previousPosition == head.position
             else { return nil }
             isSealing = true
             return (batch, head, queued.wallOffset)
@@ -268,6 +273,9 @@ final class Committer {
 
     /// Publishes and answers a commit that is durable, or that failed.
     private func settle(_ commit: Commit) {
+        if failure == nil {
+            do throws(LogError) { try commit.forgotten.forget(in: keys) } catch { fail(error) }
+        }
         let failure = failure
         if failure == nil {
             figures.commandCount = commit.commandCount

@@ -1,3 +1,5 @@
+package import ReconnectionRules
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Darwin)
@@ -9,10 +11,15 @@
 /// ```
 /// DIR/log/data.mdb         the events: the truth
 /// DIR/views/data.mdb       checkpoints of the current view: may be deleted at any time
+/// DIR/checkpoints/         states at spaced positions of the past: may be deleted at any time
 /// DIR/sign-of-life         the last durable sign of life, for the length of an outage
 /// DIR/owner.lock           held by the process that writes
+/// DIR/personal.keys        opens what the log holds of persons: see docs/log-format.md
 /// DIR/credentials.json     who may call the server
 /// DIR/server-session.key   signs the ServerSession tokens
+/// DIR/head.key             signs the heads that an auditor keeps
+/// DIR/head.note            the newest head that was published
+/// DIR/tree                 nodes of the Merkle tree: may be deleted at any time
 /// ```
 public struct DataDirectory: Sendable {
     public let path: String
@@ -21,14 +28,22 @@ public struct DataDirectory: Sendable {
 
     public var log: String { path + "/log" }
     public var views: String { path + "/views" }
+    public var checkpoints: String { path + "/checkpoints" }
     public var signOfLife: String { path + "/sign-of-life" }
     public var ownerLock: String { path + "/owner.lock" }
+    public var personalKeys: String { path + "/personal.keys" }
     public var credentials: String { path + "/credentials.json" }
     public var serverSessionKey: String { path + "/server-session.key" }
+    public var headKey: String { path + "/head.key" }
+    public var headNote: String { path + "/head.note" }
+    public var tree: String { path + "/tree" }
 
     private static let names: Set<String> = [
-        "log", "views", "sign-of-life", "owner.lock", "credentials.json", "credentials.json.new",
-        "server-session.key", "server-session.key.new",
+        "log", "views", "checkpoints", "sign-of-life", "owner.lock", "credentials.json",
+        "credentials.json.new", "server-session.key", "server-session.key.new",
+        "personal.keys", "personal.keys.new",
+        "personal.keys.old", "head.key", "head.key.new", "head.note", "head.note.new", "tree",
+        "unfinished",
     ]
 
     /// What stands at the path.
@@ -51,8 +66,19 @@ public struct DataDirectory: Sendable {
             throw LedgerError(.directory, "\(path) is a file; --data takes a directory")
         }
         guard access(path, R_OK | X_OK) == 0 else { throw failure("cannot read \(path)") }
+        if stat(backupMark, &status) == 0 {
+            throw LedgerError(
+                .directory,
+                "\(path) is an unfinished backup; remove it, and make another one")
+        }
         if stat(log + "/data.mdb", &status) == 0 { return .ledger }
         guard errno == ENOENT || errno == ENOTDIR else { throw failure("cannot look at \(log)") }
+        if stat(unfinished, &status) == 0 {
+            throw LedgerError(
+                .directory,
+                "\(path) holds an unfinished restore or import; if none is under way, remove "
+                    + "\(unfinished) and begin again")
+        }
         if let stranger = try entries().first(where: { !Self.names.contains($0) }) {
             throw LedgerError(
                 .directory,
@@ -61,6 +87,17 @@ public struct DataDirectory: Sendable {
         }
         return .new
     }
+
+    /// Whether it is a backup: to be read, and restored from, but never to be written to.
+    public var isBackup: Bool { access(backupManifest, F_OK) == 0 }
+
+    /// What a backup says of itself; there once it is whole.
+    package var backupManifest: String { path + "/backup.json" }
+    /// There as long as a backup is not whole.
+    package var backupMark: String { path + "/UNFINISHED" }
+
+    /// The last sign of life the directory has, from any process.
+    package var lastSignOfLife: Microseconds? { SignOfLife.read(path: signOfLife) }
 
     /// Makes sure a ledger is there to read.
     public func requireLedger() throws(LedgerError) {
@@ -80,11 +117,14 @@ public struct DataDirectory: Sendable {
         guard access(path, W_OK | X_OK) == 0 else { throw failure("cannot write to \(path)") }
     }
 
+    /// Whether there is a file of that path.
+    func has(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
     func createSubdirectory(_ path: String) throws(LedgerError) {
         if mkdir(path, 0o700) != 0, errno != EEXIST { throw failure("cannot create \(path)") }
     }
 
-    private func entries() throws(LedgerError) -> [String] {
+    package func entries() throws(LedgerError) -> [String] {
         guard let stream = opendir(path) else { throw failure("cannot read \(path)") }
         defer { closedir(stream) }
         var names: [String] = []
@@ -97,7 +137,7 @@ public struct DataDirectory: Sendable {
         return names.sorted()
     }
 
-    private func failure(_ what: String) -> LedgerError {
+    func failure(_ what: String) -> LedgerError {
         LedgerError(.directory, "\(what): \(String(cString: strerror(errno)))")
     }
 }

@@ -31,7 +31,10 @@ public struct EventFeed: AsyncSequence, Sendable {
             if Task.isCancelled { return nil }
             while block.isEmpty {
                 guard await ledger.waitForEvents(past: position) else { return nil }
-                do throws(LedgerError) { block = try await ledger.named(read())[...] } catch {
+                do throws(LedgerError) {
+                    let (events, addresses) = try read()
+                    block = try await ledger.named(events, addresses)[...]
+                } catch {
                     // It closed behind this reader's back: `after` the last position goes on.
                     if error.code == .closed || error.code == .failed { return nil }
                     throw error
@@ -42,15 +45,19 @@ public struct EventFeed: AsyncSequence, Sendable {
             return event
         }
 
-        private func read() throws(LedgerError) -> [Event] {
+        private func read() throws(LedgerError) -> ([Event], [String?]) {
             let durablePosition = ledger.head.position
+            let opener = TextOpener(ledger.keys)
             var events: [Event] = []
+            var addresses: [String?] = []
             let first = position + 1
             do {
                 try ledger.log.forEachBatch(from: first) { batch in
-                    try batch.forEachEvent(from: first) { event, _ in
+                    try batch.forEachEvent(from: first) { event, text in
                         if events.count < Self.blockEventCount, event.position <= durablePosition {
                             events.append(event)
+                            addresses.append(
+                                text.flatMap { opener.address($0, event)?.description })
                         }
                     }
                     return events.count < Self.blockEventCount
@@ -58,7 +65,7 @@ public struct EventFeed: AsyncSequence, Sendable {
             } catch let error as LogError { throw LedgerError(error) } catch {
                 throw LedgerError(.directory, "\(error)")
             }
-            return events
+            return (events, addresses)
         }
     }
 }

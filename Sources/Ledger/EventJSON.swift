@@ -6,24 +6,39 @@ public enum EventJSON {
     /// One object on one line, without the line feed. Every key is always there, null where the
     /// event has no such thing:
     ///
-    /// `position`, `time` (RFC 3339, microseconds), `kind`, `outcome`, `user`, `project`,
+    /// `position`, `time` (RFC 3339, microseconds), `kind`, `outcome`, `user` (null if there is
+    /// none, or it was forgotten), `userNumber`, `clientAddress` (null if none is recorded, or the
+    /// user was forgotten), `project`,
     /// `concurrency` (number in that project), `session` (id of the grant's session after the
     /// event, or of the one it ended), `state` (of the concurrency after the event), `deadline`
-    /// (when that ends by itself), `namedSession` (input: the session the action named),
+    /// (when that ends by itself), `namedSession` (input: the session the action named; 0 where it
+    /// named one that never was),
     /// `runsWithoutClient`, `askedProject` (input of an apply), `caller`, `previousOfUser`,
-    /// `previousOfConcurrency`. opened adds `outageSeconds`; projectModified adds `settings`.
+    /// `previousOfConcurrency`. opened adds `outageSeconds`, epochBegun that and `previousEpochEnd`
+    /// (the position before it) and `eventsBefore`; projectModified adds `settings`.
     public static func line(_ named: NamedEvent) -> String {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(400)
+        append(named, to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Appends the object to bytes that are there, without a line feed. Cost: no allocation but the
+    /// buffer's growth.
+    public static func append(_ named: NamedEvent, to output: inout [UInt8]) {
         let event = named.event
-        let bytes = JSONObjectWriter.bytes(reservingCapacity: 400) { object in
+        JSONObjectWriter.append(to: &output) { object in
             object.unsigned("position", event.position)
             object.string("time", Timestamp.text(event.time))
             object.string("kind", event.kind.name)
             object.string("outcome", event.outcome.name)
             text("user", named.user, &object)
+            number("userNumber", UInt64(event.user), &object)
+            text("clientAddress", named.clientAddress ?? "", &object)
             text("project", named.project, &object)
             number("concurrency", UInt64(event.concurrency), &object)
             let settings = event.settings
-            let isAboutSlot = settings == nil && event.kind != .opened
+            let isAboutSlot = settings == nil && !event.isAboutLedger
             number("session", isAboutSlot ? event.session : 0, &object)
             text("state", event.state == .none ? "" : event.state.name, &object)
             if isAboutSlot, event.deadline != 0 {
@@ -31,18 +46,23 @@ public enum EventJSON {
             } else {
                 object.null("deadline")
             }
-            number("namedSession", event.namesSession ? event.inputSession : 0, &object)
+            if event.namesSession {
+                object.unsigned("namedSession", event.inputSession)
+            } else {
+                object.null("namedSession")
+            }
             object.bool("runsWithoutClient", isAboutSlot && event.flag)
             text("askedProject", named.inputProject, &object)
             object.string("caller", Caller(rawValue: event.caller).name)
             number("previousOfUser", isAboutSlot ? event.previousOfUser : 0, &object)
             number("previousOfConcurrency", event.previousOfConcurrency, &object)
-            if event.kind == .opened {
-                object.json("outageSeconds", seconds(event.outage))
+            if event.isAboutLedger { object.json("outageSeconds", seconds(event.outage)) }
+            if let end = event.previousEpochEnd, let count = event.eventCountBefore {
+                object.unsigned("previousEpochEnd", end)
+                object.unsigned("eventsBefore", count)
             }
             if let settings { object.object("settings") { write(settings, to: &$0) } }
         }
-        return String(decoding: bytes, as: UTF8.self)
     }
 
     private static func write(_ settings: ProjectSettings, to object: inout JSONObjectWriter) {

@@ -4,18 +4,30 @@ public import ReconnectionRules
 /// An event with the names of what it is about.
 public struct NamedEvent: Sendable, Equatable {
     public var event: Event
-    /// The user's name, empty if the event concerns none.
+    /// The user's name; empty if the event concerns none, or one that was forgotten.
     public var user: String
     /// Name of `event.project`, empty if none is named.
     public var project: String
     /// Name of the project an apply asked for.
     public var inputProject: String
+    /// Of applies and sessions: the client's address, as far as it was recorded and can be read.
+    public var clientAddress: String?
 
-    public init(event: Event, user: String, project: String, inputProject: String) {
+    public init(
+        event: Event, user: String, project: String, inputProject: String,
+        clientAddress: String? = nil
+    ) {
         self.event = event
         self.user = user
         self.project = project
         self.inputProject = inputProject
+        self.clientAddress = clientAddress
+    }
+
+    /// The user as people read it: the name, or the number of one that was forgotten; empty if the
+    /// event concerns none.
+    public var userText: String {
+        user.isEmpty && event.user != 0 ? "user \(event.user) (forgotten)" : user
     }
 }
 
@@ -37,6 +49,30 @@ enum History {
         try walk(log, newest: newest, before: before, limit: limit, jumps: false) {
             $0.previousOfConcurrency
         }
+    }
+
+    /// The addresses that stand with some events, in their order, as far as `keys` opens them.
+    /// Cost: a point read for each apply and session, and a walk over the texts of its batch.
+    static func addresses(
+        of events: [Event], _ log: EventLog, _ keys: PersonalKeys?
+    ) throws(LedgerError) -> [String?] {
+        let opener = TextOpener(keys)
+        var addresses = [String?](repeating: nil, count: events.count)
+        guard keys != nil else { return addresses }
+        do {
+            try log.read { snapshot in
+                for (index, event) in events.enumerated()
+                where event.kind == .applied || event.kind == .sessionCreated {
+                    guard let text = try snapshot.text(at: event.position) else { continue }
+                    addresses[index] = text.bytes.withUnsafeBytes {
+                        opener.address($0, event)?.description
+                    }
+                }
+            }
+        } catch let error as LogError { throw LedgerError(error) } catch {
+            throw LedgerError(.directory, "\(error)")
+        }
+        return addresses
     }
 
     private static func walk(

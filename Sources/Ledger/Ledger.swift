@@ -21,7 +21,8 @@ public final class Ledger: Sendable {
 
     public let directory: DataDirectory
     public let recovery: RecoveryReport
-    let log: EventLog
+    package let log: EventLog
+    let keys: PersonalKeys
     private let inbox = Inbox<Work>()
     private let durable: DurableHead
     private let metrics = SharedMetrics()
@@ -38,13 +39,15 @@ public final class Ledger: Sendable {
         let opened = try WritableLedger(opening: directory, options: options)
         recovery = opened.recovery
         log = opened.core.log
+        keys = opened.core.keys
         durable = DurableHead(opened.core.head)
         let clock = RunningClock(options.clock, lastEventTime: opened.core.head.time)
         try opened.resume(at: clock, compensates: options.compensatesOutages)
         durable.publish(opened.core.head)
         let committer = Committer(
             log: opened.core.log, head: opened.core.head, durable: durable, metrics: metrics,
-            signOfLife: opened.signOfLife, ending: ending, wake: { [inbox] in inbox.poke() })
+            signOfLife: opened.signOfLife, keys: keys, ending: ending,
+            wake: { [inbox] in inbox.poke() })
         let writer = Writer(
             core: opened.core, inbox: inbox, committer: committer, clock: clock, ending: ending)
         WriterThread.start(writer, owner: opened.owner, durable: durable, ending: ending)
@@ -202,14 +205,21 @@ public final class Ledger: Sendable {
         return named[0]
     }
 
-    /// Puts the names to events.
+    /// Puts the names to events, and the addresses recorded with them.
     func named(_ events: [Event]) async throws(LedgerError) -> [NamedEvent] {
+        try await named(events, History.addresses(of: events, log, keys))
+    }
+
+    func named(
+        _ events: [Event], _ addresses: [String?]
+    ) async throws(LedgerError) -> [NamedEvent] {
         try await look { core in
-            events.map { event in
+            zip(events, addresses).map { event, address in
                 NamedEvent(
                     event: event, user: core.users.name(of: event.user),
                     project: core.projects.name(of: UInt32(event.project)),
-                    inputProject: core.projects.name(of: UInt32(event.inputProject)))
+                    inputProject: core.projects.name(of: UInt32(event.inputProject)),
+                    clientAddress: address)
             }
         }
     }
@@ -245,7 +255,7 @@ public final class Ledger: Sendable {
         return try result.get()
     }
 
-    private func look<Answer: Sendable>(
+    func look<Answer: Sendable>(
         _ look: @escaping @Sendable (LedgerCore) -> Answer,
         finishing: @escaping @Sendable (inout Answer) -> Void = { _ in }
     ) async throws(LedgerError) -> Answer {

@@ -79,7 +79,7 @@ private struct BatchRun {
         _ users: UnsafeBufferPointer<ActionBatch.User>, _ names: UnsafeRawBufferPointer,
         in core: LedgerCore
     ) {
-        core.withParts { state, directory, builder in
+        core.withParts { state, directory, builder, sealer in
             // Counted by positions, and names by asking: one look at the builder an action would
             // cost as much as deciding it.
             let last = state.position + Position(builder.roomForEvents)
@@ -91,7 +91,8 @@ private struct BatchRun {
                     groupEnd = min(groupStart + Self.groupCount, users.count)
                     resolve(users[groupStart..<groupEnd], names, state, directory)
                 }
-                reply.items.append(decide(item, users, names, &state, &directory, builder))
+                reply.items.append(
+                    decide(item, users, names, &state, &directory, builder, sealer))
                 nextItem += 1
             }
         }
@@ -125,7 +126,7 @@ private struct BatchRun {
     private mutating func decide(
         _ item: ActionBatch.Item, _ users: UnsafeBufferPointer<ActionBatch.User>,
         _ names: UnsafeRawBufferPointer, _ state: inout State, _ directory: inout NameDirectory,
-        _ builder: BatchBuilder
+        _ builder: BatchBuilder, _ sealer: TextSealer
     ) -> ActionBatchReply.Item {
         let user = users[Int(item.user)]
         if user.isFaulty { return ActionBatchReply.Item(fault: .invalidUser) }
@@ -136,7 +137,8 @@ private struct BatchRun {
         }
         let index = Int(item.user) - groupStart
         if numbers[index] == 0 {
-            numbers[index] = newUser(user, names, &state, &directory, builder)
+            numbers[index] = newUser(
+                user, names, &state, &directory, builder, sealer)
             if numbers[index] == 0 { return ActionBatchReply.Item(fault: .invalidUser) }
         }
         commandCount += 1
@@ -151,7 +153,7 @@ private struct BatchRun {
     @inline(never)
     private mutating func newUser(
         _ user: ActionBatch.User, _ names: UnsafeRawBufferPointer, _ state: inout State,
-        _ directory: inout NameDirectory, _ builder: BatchBuilder
+        _ directory: inout NameDirectory, _ builder: BatchBuilder, _ sealer: TextSealer
     ) -> UserNumber {
         let name = Self.name(of: user, names)
         let known = directory.number(of: name, hash: user.hash)
@@ -159,7 +161,9 @@ private struct BatchRun {
         guard directory.count < Int(RuleLimits.userCountMax) else { return 0 }
         let number = UserNumber(directory.count + 1)
         directory.append(name, hash: user.hash)
-        state.perform(.nameUser(number), at: now, by: caller) { builder.append($0, name: name) }
+        state.perform(.nameUser(number), at: now, by: caller) { event in
+            sealer.withSealedName(name, event) { builder.append(event, name: $0) }
+        }
         isFull = builder.isFull
         return number
     }

@@ -5,9 +5,14 @@ package import ReconnectionRules
 /// the disk. Nothing here decides; it hands out what those two use.
 extension LedgerCore {
     /// A core without a checkpointer. `log` is never appended to unless the driver does.
-    package convenience init(driven view: RecoveredView, log: EventLog) {
-        self.init(log: log, view: view, checkpointer: nil)
+    package convenience init(
+        driven view: RecoveredView, log: EventLog, keys: PersonalKeys, options: LedgerOptions
+    ) {
+        self.init(log: log, view: view, keys: keys, options: options, checkpointer: nil)
     }
+
+    /// The keys of everybody the ledger knows.
+    package var drivenKeys: PersonalKeys { keys }
 
     /// Whether anything was decided since the last batch was taken.
     package var hasGathered: Bool { hasUncommitted }
@@ -26,6 +31,15 @@ extension LedgerCore {
         takeBatch(next)
     }
 
+    /// Whose keys have to go once the batch that was taken is durable, and before anything in it is
+    /// answered.
+    package func takeForgetting() -> DrivenForgetting { DrivenForgetting(users: takeForgotten()) }
+
+    /// Lets go of those keys, durably.
+    package func finish(_ forgetting: DrivenForgetting) throws(LogError) {
+        try forgetting.users.forget(in: keys)
+    }
+
     /// Says what the log ends with, once the driver has appended everything that was taken.
     package func driven(to head: LogHead) { resume(at: head) }
 }
@@ -42,6 +56,11 @@ extension WritableLedger {
 
     /// Leaves a sign of life, as the committer does once everything due is settled durably.
     package func leaveSignOfLife(at time: Microseconds) { signOfLife.write(time) }
+}
+
+/// Users forgotten in a batch.
+package struct DrivenForgetting: Sendable {
+    let users: ForgottenUsers
 }
 
 /// Ledger time of one opening, as the engine keeps it.

@@ -37,8 +37,8 @@ extension Action {
     /// The user it is about, nil if it is about none.
     fileprivate var user: String? {
         switch self {
-        case .apply(let user, _), .createSession(let user, _), .disconnect(let user, _),
-            .destroy(let user, _), .repossess(let user):
+        case .apply(let user, _, _), .createSession(let user, _, _), .disconnect(let user, _),
+            .destroy(let user, _), .repossess(let user), .forget(let user):
             user
         case .modifyProject: nil
         }

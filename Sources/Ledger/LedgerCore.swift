@@ -15,15 +15,28 @@ package final class LedgerCore {
     /// one knows.
     package private(set) var head: LogHead
     private var builder: BatchBuilder
+    let keys: PersonalKeys
+    private let sealer: TextSealer
+    private let clientAddresses: ClientAddressRecording
+    /// Users forgotten since the last commit: their keys go once that is durable.
+    private var forgotten = ForgottenUsers()
     private var projectNames: [String] = []
     /// What the cache was warmed with: kept, so that reading it is not left out.
     var warmth: UInt64 = 0
     private var checkpointer: Checkpointer?
+    private let keeper: CheckpointKeeper?
 
     /// Takes over a recovered view that stands at the log's head.
-    init(log: EventLog, view: RecoveredView, checkpointer: Checkpointer?) {
+    init(
+        log: EventLog, view: RecoveredView, keys: PersonalKeys, options: LedgerOptions,
+        checkpointer: Checkpointer?, keeper: CheckpointKeeper? = nil
+    ) {
         self.log = log
+        self.keys = keys
+        sealer = TextSealer(keys, random: options.random)
+        clientAddresses = options.clientAddresses
         self.checkpointer = checkpointer
+        self.keeper = keeper
         state = view.state
         users = view.users
         projects = view.projects
@@ -71,13 +84,16 @@ package final class LedgerCore {
         _ action: Action, at now: Microseconds, by caller: Caller
     ) throws(LedgerError) -> ActionReply {
         let command: Command
+        var address: ClientAddress?
         switch action {
-        case .apply(let user, let project):
+        case .apply(let user, let project, let client):
             if let fault = LedgerName.fault(user, what: "the user's name") { throw fault }
             guard let number = projects.number(of: project) else { throw .unknownProject(project) }
             command = .apply(
                 user: try userNumber(of: user, now, caller), project: ProjectNumber(number))
-        case .createSession(let user, let runsWithoutClient):
+            address = client?.recorded(clientAddresses)
+        case .createSession(let user, let runsWithoutClient, let client):
+            address = client?.recorded(clientAddresses)
             command = .createSession(
                 user: try userNumber(of: user, now, caller), runsWithoutClient: runsWithoutClient)
         case .disconnect(let user, let session):
@@ -86,10 +102,12 @@ package final class LedgerCore {
             command = .destroy(user: try userNumber(of: user, now, caller), session: session)
         case .repossess(let user):
             command = .repossess(user: try userNumber(of: user, now, caller))
+        case .forget(let user):
+            command = .forget(user: try prepareForgetting(user, now, caller))
         case .modifyProject(let name, let change):
             command = try modification(of: name, change, now, caller)
         }
-        let event = decide(command, at: now, by: caller)
+        let event = decide(command, at: now, by: caller, address)
         return ActionReply(event: event, project: projectName(event.project))
     }
 
@@ -112,14 +130,54 @@ package final class LedgerCore {
 
     /// Decides a command whose names are numbers already.
     @inline(__always)
-    func decide(_ command: Command, at now: Microseconds, by caller: Caller) -> Event {
+    func decide(
+        _ command: Command, at now: Microseconds, by caller: Caller,
+        _ address: ClientAddress? = nil
+    ) -> Event {
         commandCount += 1
-        return state.perform(command, at: now, by: caller) { record($0) }
+        guard let address else {
+            return state.perform(command, at: now, by: caller) { record($0) }
+        }
+        // The action's own event comes first; what follows from it has no address.
+        var isFirst = true
+        return state.perform(command, at: now, by: caller) { event in
+            guard isFirst else { return record(event) }
+            isFirst = false
+            sealer.withSealedAddress(address, event) { record(event, name: $0) }
+        }
+    }
+
+    /// Frees what the user holds, and takes the name away: from here on nobody finds it, and who
+    /// comes under it is somebody new.
+    private func prepareForgetting(
+        _ name: String, _ now: Microseconds, _ caller: Caller
+    ) throws(LedgerError) -> UserNumber {
+        let number = try LedgerKeys.requireForgettable(
+            users.number(of: name), plainUserCount: keys.plainUserCount)
+        if state.holding(of: number) != nil {
+            _ = decide(.destroy(user: number, session: nil), at: now, by: caller)
+        }
+        users.forget(number)
+        forgotten.add(number, at: state.position + 1)
+        return number
     }
 
     /// Records that the ledger is open again after an outage.
     package func open(at now: Microseconds, outage: Microseconds, by caller: Caller) {
         state.perform(.open(outage: outage), at: now, by: caller) { record($0) }
+    }
+
+    /// Records that the ledger goes on from an older copy of its log. What was decided before must
+    /// be committed.
+    ///
+    /// Throws `invalid` if the ledger is empty, or if no position is left.
+    package func beginEpoch(
+        at now: Microseconds, outage: Microseconds, by caller: Caller
+    ) throws(LedgerError) {
+        guard state.position > 0, Epochs.firstPosition(after: state.position, at: now) != nil else {
+            throw LedgerError(.invalid, "no epoch can begin behind position \(state.position)")
+        }
+        state.perform(.beginEpoch(outage: outage), at: now, by: caller) { record($0) }
     }
 
     private func modification(
@@ -163,7 +221,9 @@ package final class LedgerCore {
     ) -> UserNumber {
         let number = UserNumber(users.count + 1)
         users.append(name, hash: hash)
-        state.perform(.nameUser(number), at: now, by: caller) { record($0, name: name) }
+        state.perform(.nameUser(number), at: now, by: caller) { event in
+            sealer.withSealedName(name, event) { record(event, name: $0) }
+        }
         return number
     }
 
@@ -176,8 +236,10 @@ package final class LedgerCore {
 
     /// One access to each part for many actions.
     @inline(__always)
-    func withParts(_ body: (inout State, inout NameDirectory, BatchBuilder) -> Void) {
-        body(&state, &users, builder)
+    func withParts(
+        _ body: (inout State, inout NameDirectory, BatchBuilder, TextSealer) -> Void
+    ) {
+        body(&state, &users, builder, sealer)
     }
 
     private func record(_ event: Event, name: UnsafeRawBufferPointer? = nil) {
@@ -197,6 +259,7 @@ package final class LedgerCore {
         head = builder.seal(after: head, wallOffset: wallOffset, origin: origin)
         do throws(LogError) {
             try log.append(builder.sealedBytes, at: builder.firstPosition)
+            try takeForgotten().forget(in: keys)
         } catch { throw .failed(error.message) }
         builder.begin(after: head.position)
     }
@@ -209,13 +272,24 @@ package final class LedgerCore {
         return taken
     }
 
+    /// Users forgotten since this was called last.
+    func takeForgotten() -> ForgottenUsers {
+        defer { forgotten = ForgottenUsers() }
+        return forgotten
+    }
+
     /// The committer has ended and left the log with this head: the core appends by itself again.
     func resume(at newHead: LogHead) { head = newHead }
 
     /// What starts a checkpoint, to be called with the log's head once everything decided is
     /// durable; nil if none is due. Nothing may be waiting to be committed but what was taken.
     func checkpointIfDue() -> (@Sendable (LogHead) -> Void)? {
-        checkpointer?.begin(&state, users, projects, isForced: false)
+        let view = checkpointer?.begin(&state, &users, projects, isForced: false)
+        guard let kept = keeper?.begin(state) else { return view }
+        return { head in
+            view?(head)
+            kept(head)
+        }
     }
 
     /// Starts a checkpoint in the background if enough has happened since the last one.
@@ -227,8 +301,25 @@ package final class LedgerCore {
     package func checkpointNow() {
         guard let checkpointer else { return }
         checkpointer.wait()
-        checkpointer.begin(&state, users, projects, isForced: true)?(head)
+        checkpointer.begin(&state, &users, projects, isForced: true)?(head)
         checkpointer.synchronise()
+    }
+}
+
+/// Users whose keys have to go once the events that say so are durable.
+struct ForgottenUsers: Sendable {
+    private var users: [UserNumber] = []
+    /// Position of the newest userForgotten event.
+    private var position: Position = 0
+
+    mutating func add(_ user: UserNumber, at position: Position) {
+        users.append(user)
+        self.position = position
+    }
+
+    /// Durable on return. Costs nothing where nobody is to be forgotten.
+    func forget(in keys: PersonalKeys) throws(LogError) {
+        if !users.isEmpty { try keys.forget(users, through: position) }
     }
 }
 

@@ -17,6 +17,9 @@ public struct LedgerError: Error, Sendable, CustomStringConvertible {
         case closed
         /// A commit failed: what was not answered may or may not be in the log. Reopen to go on.
         case failed
+        /// The file of the personal keys is missing, damaged, of another ledger, or cannot be
+        /// written.
+        case keys
         /// The log or the views cannot be read.
         case log(LogError.Code)
     }
@@ -29,7 +32,9 @@ public struct LedgerError: Error, Sendable, CustomStringConvertible {
         self.message = message
     }
 
-    init(_ error: LogError) { self.init(.log(error.code), error.message) }
+    package init(_ error: LogError) {
+        self.init(error.code == .keys ? .keys : .log(error.code), error.message)
+    }
 
     /// No project has this name.
     public static func unknownProject(_ name: String) -> LedgerError {

@@ -13,16 +13,36 @@ public final class LedgerReader {
     private let past: AsOfReader
 
     /// Opens and folds the view. Cost: the checkpoint's size plus the events after it. Throws
-    /// `directory` or `log`.
-    public init(opening path: String) throws(LedgerError) {
+    /// `directory`, `log`, or `keys` if no name can be read.
+    ///
+    /// - Parameter needsNames: false for who asks for numbers alone. Then a missing key file is no
+    ///   error, and users that are known by nothing but a sealed name are found by number.
+    public init(opening path: String, needsNames: Bool = true) throws(LedgerError) {
         directory = DataDirectory(path)
         try directory.requireLedger()
         do { log = try EventLog(directory: directory.log, mode: .readOnly) } catch {
             throw LedgerError(error)
         }
         past = AsOfReader(log)
-        (view, recovery) = try Recovery.view(of: log, directory: directory)
+        var keys: PersonalKeys?
+        do throws(LedgerError) { keys = try LedgerKeys.reading(directory, log) } catch {
+            if needsNames { throw error }
+        }
+        (view, recovery) = try Recovery.view(of: log, directory: directory, keys: keys)
     }
+
+    /// Throws what forgetting the user would throw, without opening the ledger for writing.
+    public func requireForgettable(_ name: String) throws(LedgerError) {
+        let number = view.users.number(of: name)
+        try LedgerKeys.requireForgettable(
+            number, plainUserCount: view.keys?.plainUserCount ?? view.users.count)
+    }
+
+    /// Whether the user was forgotten: it has a number, a history, and no name any more.
+    public func isForgotten(_ user: UserNumber) -> Bool { view.users.isForgotten(user) }
+
+    /// The name of a user; empty for a number never handed out, and for one that was forgotten.
+    public func userName(of user: UserNumber) -> String { view.users.name(of: user) }
 
     public var state: State { view.state }
     public var head: LogHead { view.head }
@@ -38,9 +58,14 @@ public final class LedgerReader {
     /// falls due after it shows once the ledger recorded it. Cost: O(log k) point reads for a user
     /// of k events, for a time also O(log n) in a log of n.
     public func user(_ name: String, at moment: Moment) throws(LedgerError) -> UserView? {
-        guard let trail = UserTrail(name, view.state, view.users),
-            let found = try past.user(trail, at: moment)
-        else { return nil }
+        guard let trail = UserTrail(name, view.state, view.users) else { return nil }
+        return try user(trail, name, at: moment)
+    }
+
+    func user(
+        _ trail: UserTrail, _ name: String, at moment: Moment
+    ) throws(LedgerError) -> UserView? {
+        guard let found = try past.user(trail, at: moment) else { return nil }
         return found.view(
             name, trail.number, project: view.projects.name(of: UInt32(found.project)))
     }
@@ -54,11 +79,25 @@ public final class LedgerReader {
                 var reader = try snapshot.reader()
                 var position = head.position
                 switch moment {
-                case .position(let wanted): position = min(position, wanted)
+                case .position(let wanted):
+                    position = try reader.position(atOrBefore: min(position, wanted))
                 case .time(let time):
                     position = try reader.position(atOrBefore: time, upTo: position)
                 }
                 return (position, try reader.event(at: position)?.time ?? 0)
+            }
+        } catch let error as LogError { throw LedgerError(error) } catch {
+            throw LedgerError(.directory, "\(error)")
+        }
+    }
+
+    /// The position behind which the newest `count` events lie, 0 if there are no more. Cost: one
+    /// point read a batch.
+    public func position(beforeNewest count: UInt64) throws(LedgerError) -> Position {
+        do {
+            return try log.read { snapshot in
+                var reader = try snapshot.reader()
+                return try reader.position(beforeNewest: count)
             }
         } catch let error as LogError { throw LedgerError(error) } catch {
             throw LedgerError(.directory, "\(error)")
@@ -92,7 +131,7 @@ public final class LedgerReader {
     ) throws(LedgerError) -> [NamedEvent] {
         guard let number = view.users.number(of: name) else { return [] }
         let newest = view.state.users[Int(number)].last
-        return try History.ofUser(log, newest: newest, before: before, limit: limit).map(named)
+        return try named(History.ofUser(log, newest: newest, before: before, limit: limit))
     }
 
     /// A concurrency's events, newest first.
@@ -110,15 +149,21 @@ public final class LedgerReader {
                 "project \(name) has concurrencies 1 to \(concurrencies.count - 1), not \(number)")
         }
         let newest = concurrencies[Int(number)].last
-        return try History.ofConcurrency(log, newest: newest, before: before, limit: limit)
-            .map(named)
+        return try named(History.ofConcurrency(log, newest: newest, before: before, limit: limit))
     }
 
-    /// Puts the names to an event. Names bound after the opening are empty.
-    public func named(_ event: Event) -> NamedEvent {
-        NamedEvent(
-            event: event, user: view.users.name(of: event.user),
-            project: view.projects.name(of: UInt32(event.project)),
-            inputProject: view.projects.name(of: UInt32(event.inputProject)))
+    /// Puts the names to an event. Names bound after the opening are empty; the client's address is
+    /// left out, see `named(_:)` of several.
+    public func named(_ event: Event) -> NamedEvent { view.named(event) }
+
+    /// Puts the names to events, and the addresses recorded with them. Cost: a point read for each
+    /// apply and session.
+    public func named(_ events: [Event]) throws(LedgerError) -> [NamedEvent] {
+        let addresses = try History.addresses(of: events, log, view.keys)
+        return zip(events, addresses).map { event, address in
+            var named = view.named(event)
+            named.clientAddress = address
+            return named
+        }
     }
 }

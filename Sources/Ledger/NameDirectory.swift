@@ -7,10 +7,16 @@
 /// arena, 4 for its place and about 13 in the table.
 ///
 /// Names are compared byte by byte: two spellings that only look alike are two users.
+///
+/// A number may be without a name: its user was forgotten, or nothing here can open the name. Such
+/// a number is found by no look-up.
 package struct NameDirectory: Sendable {
     private var storage: NameStorage
     /// Where the storage's memory lies: a look-up touches no object.
     private var memory: NameMemory
+    /// Numbers, from 0 in steps of `ViewCodec.namesPerBlock`, of the blocks that lost or got a name
+    /// since they were stored.
+    private var changedBlocks: Set<UInt64> = []
 
     package init() {
         storage = NameStorage()
@@ -57,20 +63,86 @@ package struct NameDirectory: Sendable {
     }
 
     /// Gives the name the next number. The name must be new, and have 1 to 256 bytes.
-    mutating func append(_ name: UnsafeRawBufferPointer) {
+    package mutating func append(_ name: UnsafeRawBufferPointer) {
         append(name, hash: NameBytes.hash(name))
     }
 
     mutating func append(_ name: UnsafeRawBufferPointer, hash: UInt64) {
-        if !isKnownUniquelyReferenced(&storage) { storage = NameStorage(copying: storage) }
+        makeUnique()
         storage.append(name, hash: hash)
         memory = storage.memory
     }
 
-    /// The name of a number, empty for 0 and for numbers never handed out.
+    // MARK: - Numbers without a name
+
+    /// In place of a name: begins with a byte that no name that can be recorded has.
+    package enum Mark: UInt8 {
+        case forgotten = 0
+        /// Sealed, and nothing here opens it.
+        case locked = 1
+    }
+
+    /// Gives the next number, and no name to it.
+    package mutating func append(_ mark: Mark) {
+        makeUnique()
+        storage.append(mark)
+        memory = storage.memory
+    }
+
+    /// Takes a number's name away: its bytes are overwritten, and nobody finds it any more.
+    mutating func forget(_ number: UInt32) {
+        guard number > 0, Int(number) <= count, !isForgotten(number) else { return }
+        makeUnique()
+        storage.erase(number)
+        markChanged(number)
+    }
+
+    /// Gives a name to a number that was appended as `locked`.
+    mutating func fill(_ number: UInt32, _ name: UnsafeRawBufferPointer) {
+        makeUnique()
+        storage.fill(number, name)
+        memory = storage.memory
+        markChanged(number)
+    }
+
+    /// The number's block of the checkpoint is not what it should be.
+    mutating func markChanged(_ number: UInt32) {
+        changedBlocks.insert(UInt64(number - 1) / UInt64(ViewCodec.namesPerBlock))
+    }
+
+    /// Blocks that lost or got a name since the last call.
+    mutating func takeChangedBlocks() -> Set<UInt64> {
+        defer { changedBlocks = [] }
+        return changedBlocks
+    }
+
+    /// Whether the number was handed out, and its name was taken away since.
+    package func isForgotten(_ number: UInt32) -> Bool { isMarked(number, .forgotten) }
+
+    /// Whether the number has a name that nothing here opens.
+    package func isLocked(_ number: UInt32) -> Bool { isMarked(number, .locked) }
+
+    /// Whether the bytes of a number stand in place of a name.
+    static func isMark(_ bytes: UnsafeRawBufferPointer) -> Bool { NameMemory.isMark(bytes) }
+
+    private func isMarked(_ number: UInt32, _ mark: Mark) -> Bool {
+        guard number > 0, Int(number) <= count else { return false }
+        return withNameBytes(of: number) { $0[0] == mark.rawValue }
+    }
+
+    private mutating func makeUnique() {
+        guard !isKnownUniquelyReferenced(&storage) else { return }
+        storage = NameStorage(copying: storage)
+        memory = storage.memory
+    }
+
+    /// The name of a number, empty for 0, for numbers never handed out, and for those without a
+    /// name.
     package func name(of number: UInt32) -> String {
         guard number > 0, Int(number) <= count else { return "" }
-        return withNameBytes(of: number) { String(decoding: $0, as: UTF8.self) }
+        return withNameBytes(of: number) {
+            NameMemory.isMark($0) ? "" : String(decoding: $0, as: UTF8.self)
+        }
     }
 
     func withNameBytes<Result>(
@@ -94,6 +166,10 @@ private struct NameMemory: @unchecked Sendable {
     var arena: UnsafeMutablePointer<UnsafeMutableRawPointer>
     var places: UnsafeMutablePointer<UnsafeMutablePointer<UInt32>>
     var count: Int
+
+    /// Whether the bytes stand in place of a name.
+    @inline(__always)
+    static func isMark(_ bytes: UnsafeRawBufferPointer) -> Bool { bytes[0] < 0x20 }
 
     /// Where the directory holds the segment of a hash.
     @inline(__always)
@@ -132,11 +208,17 @@ private struct NameMemory: @unchecked Sendable {
         }
     }
 
+    /// Where the place of a number's name stands: chunk and index in it.
+    @inline(__always)
+    func place(of number: UInt32) -> (chunk: Int, index: Int) {
+        let index = Int(number) - 1
+        return (index >> Self.placeChunkBits, index & (1 << Self.placeChunkBits - 1))
+    }
+
     @inline(__always)
     func bytes(of number: UInt32) -> UnsafeRawBufferPointer {
-        let index = Int(number) - 1
-        let place = Int(
-            places[index >> Self.placeChunkBits][index & (1 << Self.placeChunkBits - 1)])
+        let (chunk, index) = place(of: number)
+        let place = Int(places[chunk][index])
         let chunkBits = Self.arenaChunkBits - Self.unitBits
         let start = arena[place >> chunkBits] + (place & (1 << chunkBits - 1)) << Self.unitBits
         let byteCount = Int(start.load(as: UInt8.self)) + 1
@@ -179,7 +261,11 @@ private final class NameStorage {
         self.init()
         for number in 1..<UInt32(other.memory.count + 1) {
             let name = other.memory.bytes(of: number)
-            append(name, hash: NameBytes.hash(name))
+            if let mark = NameDirectory.Mark(rawValue: name[0]) {
+                append(mark)
+            } else {
+                append(name, hash: NameBytes.hash(name))
+            }
         }
     }
 
@@ -193,8 +279,55 @@ private final class NameStorage {
     }
 
     func append(_ name: UnsafeRawBufferPointer, hash: UInt64) {
-        precondition((1...256).contains(name.count), "a name has 1 to 256 bytes")
-        let place = store(name)
+        addNumber(store(name))
+        enter(UInt32(memory.count), hash: hash)
+    }
+
+    func append(_ mark: NameDirectory.Mark) {
+        addNumber(withUnsafeBytes(of: mark.rawValue) { store($0) })
+    }
+
+    /// Takes a name out of the table, and writes the mark of the forgotten over all of it.
+    func erase(_ number: UInt32) {
+        let name = memory.bytes(of: number)
+        if !NameMemory.isMark(name) { leave(number, hash: NameBytes.hash(name)) }
+        UnsafeMutableRawBufferPointer(mutating: name).initializeMemory(
+            as: UInt8.self, repeating: NameDirectory.Mark.forgotten.rawValue)
+    }
+
+    /// Frees a number's slot. Those behind it that would not be found any more move up.
+    private func leave(_ number: UInt32, hash: UInt64) {
+        let index = Int(segmentNumbers[memory.entry(of: hash)])
+        let segment = segments[index]
+        var hole = NameMemory.slot(of: hash)
+        while UInt32(truncatingIfNeeded: segment[hole]) != number {
+            precondition(segment[hole] != 0, "the name has a slot")
+            hole = (hole + 1) & NameMemory.slotMask
+        }
+        var slot = hole
+        while true {
+            slot = (slot + 1) & NameMemory.slotMask
+            let entry = segment[slot]
+            if entry == 0 { break }
+            let home = NameMemory.slot(of: entry)
+            let distance = (slot - home) & NameMemory.slotMask
+            if distance >= (slot - hole) & NameMemory.slotMask {
+                segment[hole] = entry
+                hole = slot
+            }
+        }
+        segment[hole] = 0
+        nameCounts[index] -= 1
+    }
+
+    /// A name for a number that has none.
+    func fill(_ number: UInt32, _ name: UnsafeRawBufferPointer) {
+        let (chunk, index) = memory.place(of: number)
+        memory.places[chunk][index] = store(name)
+        enter(number, hash: NameBytes.hash(name))
+    }
+
+    private func addNumber(_ place: UInt32) {
         let index = memory.count & (1 << NameMemory.placeChunkBits - 1)
         if index == 0 {
             memory.places[placeChunkCount] = .allocate(capacity: 1 << NameMemory.placeChunkBits)
@@ -202,11 +335,11 @@ private final class NameStorage {
         }
         memory.places[placeChunkCount - 1][index] = place
         memory.count += 1
-        enter(UInt32(memory.count), hash: hash)
     }
 
     /// Puts the length less one and the bytes into the arena. Returns the place.
     private func store(_ name: UnsafeRawBufferPointer) -> UInt32 {
+        precondition((1...256).contains(name.count), "a name has 1 to 256 bytes")
         let byteCount = (1 + name.count + 3) & ~3
         if arenaUsed + byteCount > 1 << NameMemory.arenaChunkBits {
             precondition(arenaChunkCount < Self.arenaChunkCountMax, "the names exceed 16 GiB")

@@ -30,24 +30,34 @@ final class SignOfLife {
 
     deinit { close(descriptor) }
 
+    /// What a file says, beside a process that writes it; nil if it says nothing, or is not there.
+    static func read(path: String) -> Microseconds? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        return (0 ..< 2).compactMap { time(inSlot: $0, of: descriptor) }.max()
+    }
+
     /// The latest ledger time either slot holds intact, nil if there is none.
     func read() -> Microseconds? {
         var latest: Microseconds?
         for slot in 0 ..< 2 {
-            var words: [UInt64] = [0, 0, 0]
-            let count = words.withUnsafeMutableBytes {
-                pread(descriptor, $0.baseAddress, $0.count, off_t(slot * Self.slotByteCount))
-            }
-            guard count == 24, words[0] == Self.mark, words[2] == Self.check(words[1]) else {
-                continue
-            }
-            let time = Microseconds(bitPattern: words[1])
+            guard let time = Self.time(inSlot: slot, of: descriptor) else { continue }
             if latest.map({ time > $0 }) ?? true {
                 latest = time
                 nextSlot = 1 - slot
             }
         }
         return latest
+    }
+
+    private static func time(inSlot slot: Int, of descriptor: Int32) -> Microseconds? {
+        var words: [UInt64] = [0, 0, 0]
+        let count = words.withUnsafeMutableBytes {
+            pread(descriptor, $0.baseAddress, $0.count, off_t(slot * slotByteCount))
+        }
+        guard count == 24, words[0] == mark, words[2] == check(words[1]) else { return nil }
+        return Microseconds(bitPattern: words[1])
     }
 
     /// Writes the time durably. Cost: one write and one sync. A failure is no failure of the

@@ -65,6 +65,21 @@ public enum Timestamp {
     /// Reads an RFC 3339 time in UTC (`Z`, `z` or a zero offset), with up to six digits of
     /// fraction. Nil for anything else, dates that do not exist and leap seconds included.
     public static func parse(_ text: some Collection<UInt8>) -> Microseconds? {
+        guard let (time, offset) = read(text), offset == 0 else { return nil }
+        return time
+    }
+
+    /// Reads an RFC 3339 time at any offset from UTC, as people type it:
+    /// `2026-11-23T21:00:00+01:00` is eight in the evening in UTC. Otherwise as `parse`.
+    public static func parseLocal(_ text: some Collection<UInt8>) -> Microseconds? {
+        guard let (time, offset) = read(text) else { return nil }
+        return time - offset
+    }
+
+    /// The time as it stands there, and how far that is ahead of UTC.
+    private static func read(
+        _ text: some Collection<UInt8>
+    ) -> (time: Microseconds, offset: Microseconds)? {
         var reader = DigitReader(bytes: Array(text))
         guard let year = reader.digits(4), reader.take("-"), let month = reader.digits(2),
             reader.take("-"), let day = reader.digits(2), reader.take("T") || reader.take("t"),
@@ -78,9 +93,9 @@ public enum Timestamp {
             guard let microseconds = reader.fraction() else { return nil }
             fraction = microseconds
         }
-        guard reader.takeUTC() else { return nil }
+        guard let offset = reader.offset() else { return nil }
         let seconds = days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second
-        return seconds * 1_000_000 + fraction
+        return (seconds * 1_000_000 + fraction, offset)
     }
 
     // MARK: - Calendar
@@ -168,9 +183,13 @@ private struct DigitReader {
         return value
     }
 
-    mutating func takeUTC() -> Bool {
-        let rest = bytes[index...]
-        return rest.elementsEqual("Z".utf8) || rest.elementsEqual("z".utf8)
-            || rest.elementsEqual("+00:00".utf8) || rest.elementsEqual("-00:00".utf8)
+    /// `Z`, or hours and minutes ahead of UTC or behind it, and nothing after it.
+    mutating func offset() -> Microseconds? {
+        if take("Z") || take("z") { return index == bytes.count ? 0 : nil }
+        let isAhead = take("+")
+        guard isAhead || take("-"), let hours = digits(2), take(":"), let minutes = digits(2),
+            hours < 24, minutes < 60, index == bytes.count
+        else { return nil }
+        return (isAhead ? 1 : -1) * (hours * 60 + minutes) * 60_000_000
     }
 }

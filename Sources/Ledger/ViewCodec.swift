@@ -5,9 +5,10 @@ import ReconnectionRules
 /// checkpoint writes what changed and no more. Records take 29 or 30 bytes: 256 of them and the
 /// check word fit two pages. Every block ends in a check word over its bytes and its key.
 enum ViewCodec {
-    /// Version of this form. Another one in the file means: rebuild from the log.
-    static let schemaVersion: UInt64 = 2
-    static let namesPerBlock = 256
+    /// Version of this form. Another one in the file means: rebuild from the log. Forms before 3
+    /// held users' names as they are.
+    static let schemaVersion: UInt64 = 3
+    static let namesPerBlock = NameBlocks.userCount
     static let userByteCount = 30
     static let concurrencyByteCount = 30
     static let jumpBlockByteCount = 29
@@ -137,24 +138,30 @@ enum ViewCodec {
 
     // MARK: - The rest
 
-    /// Names from number `saved` + 1 on, the block that this one lies in from its beginning.
+    /// Names from number `saved` + 1 on, the block that this one lies in from its beginning, and
+    /// the blocks that changed before it. As `NameBlocks` takes them: length and bytes of each
+    /// name, length 0 for a number without one.
     static func nameBlocks(
-        _ names: NameDirectory, from saved: Int
+        _ names: NameDirectory, from saved: Int, changed: Set<UInt64> = []
     ) -> [(key: UInt64, bytes: [UInt8])] {
-        var blocks: [(key: UInt64, bytes: [UInt8])] = []
-        var first = saved / namesPerBlock * namesPerBlock
-        while first < names.count {
-            var writer = ByteWriter()
-            for number in first..<min(first + namesPerBlock, names.count) {
-                names.withNameBytes(of: UInt32(number + 1)) { name in
-                    writer.write(UInt16(name.count))
-                    writer.write(name)
-                }
+        let first = UInt64(saved / namesPerBlock)
+        let end = UInt64((names.count + namesPerBlock - 1) / namesPerBlock)
+        var keys = changed.filter { $0 < first }.sorted()
+        if first < end { keys += first..<end }
+        return keys.map { ($0, nameBlock(names, $0)) }
+    }
+
+    private static func nameBlock(_ names: NameDirectory, _ key: UInt64) -> [UInt8] {
+        var writer = ByteWriter()
+        let first = Int(key) * namesPerBlock
+        for number in first..<min(first + namesPerBlock, names.count) {
+            names.withNameBytes(of: UInt32(number + 1)) { name in
+                let isName = !NameDirectory.isMark(name)
+                writer.write(UInt16(isName ? name.count : 0))
+                if isName { writer.write(name) }
             }
-            blocks.append((UInt64(first / namesPerBlock), writer.bytes))
-            first += namesPerBlock
         }
-        return blocks
+        return writer.bytes
     }
 
     static func write(_ counters: Counters, to writer: inout ByteWriter) {

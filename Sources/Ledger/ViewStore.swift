@@ -42,6 +42,20 @@ final class ViewStore: Sendable {
         }
     }
 
+    /// Whether what is stored has an older form than this code writes: such a file has users' names
+    /// as they are, also in pages that are free, and has to go.
+    var isOutdated: Bool {
+        guard let transaction = try? ReadTransaction(environment),
+            let head = try? transaction.table(named: Table.head.rawValue),
+            let block = try? transaction.get(Self.headKey, in: head)
+        else { return false }
+        return block.withUnsafeBytes { bytes in
+            guard bytes.count >= 8 else { return true }
+            let version = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
+            return version < ViewCodec.schemaVersion
+        }
+    }
+
     /// Removes the files of a store nobody has open.
     static func remove(_ directory: DataDirectory) {
         for name in ["data.mdb", "lock.mdb"] { unlink(directory.views + "/" + name) }
@@ -53,7 +67,10 @@ final class ViewStore: Sendable {
     /// Writes what changed in one transaction. After a crash of the process it is there whole or
     /// not at all; after a power cut it may be neither, which the sum of all blocks shows. Runs on
     /// the calling thread from begin to end.
-    func write(_ snapshot: ViewSnapshot, at head: LogHead) throws {
+    ///
+    /// Users' names are sealed here, under the keys there are now: whoever was forgotten since the
+    /// snapshot was taken is left out.
+    func write(_ snapshot: ViewSnapshot, at head: LogHead, _ keys: PersonalKeys) throws {
         var writing = try Writing(environment)
         if snapshot.isEverything { try writing.clearAll() }
         let (records, changes) = (snapshot.records, snapshot.changes)
@@ -76,7 +93,10 @@ final class ViewStore: Sendable {
                 base: UInt64(number) << 32, byteCount: ViewCodec.concurrencyByteCount
             ) { ViewCodec.write($0, at: $1) }
         }
-        for (key, bytes) in snapshot.userNames { try writing.put(bytes, .userNames, key) }
+        let blocks = NameBlocks(keys)
+        for (key, bytes) in snapshot.userNames {
+            try writing.put(blocks.seal(key, bytes), .userNames, key)
+        }
         for (key, bytes) in snapshot.projectNames { try writing.put(bytes, .projectNames, key) }
         try writing.put(Self.headBlock(snapshot, head, writing.sum), .head, Self.headKey)
         try writing.commit()
@@ -190,6 +210,7 @@ final class ViewStore: Sendable {
         writer.write(head.time)
         head.hash.bytes.withUnsafeBytes { writer.write($0) }
         writer.write(records.lastOfLedger)
+        writer.write(records.skippedCount)
         writer.write(UInt64(records.users.count))
         writer.write(UInt64(records.projects.count))
         writer.write(UInt64(snapshot.userNameCount))
@@ -208,24 +229,29 @@ final class ViewStore: Sendable {
         case none
         /// A part of it is not what was written, or not in a form this code reads.
         case unreadable
-        case view(RecoveredView)
+        /// It is not of this log.
+        case rejected(String)
+        /// The view, and the users whose names could not be opened though they were not forgotten.
+        case view(RecoveredView, lockedNumbers: [UserNumber])
     }
 
-    /// The checkpoint, if there is a whole one.
-    func load() -> Stored {
+    /// The checkpoint, if there is a whole one. `fault` says of where it stands why it is not of
+    /// this log, nil if it is.
+    func load(_ keys: PersonalKeys?, _ fault: (LogHead) -> String?) -> Stored {
         do {
             let transaction = try ReadTransaction(environment)
             guard let head = try transaction.table(named: Table.head.rawValue),
                 try transaction.entryCount(in: head) > 0
             else { return .none }
-            return try Self.view(in: transaction).map { .view($0) } ?? .unreadable
+            return try Self.view(in: transaction, keys, fault) ?? .unreadable
         } catch { return .unreadable }
     }
 
     /// Nil if any part is not what was written.
     private static func view(
-        in transaction: borrowing ReadTransaction
-    ) throws -> RecoveredView? {
+        in transaction: borrowing ReadTransaction, _ keys: PersonalKeys?,
+        _ fault: (LogHead) -> String?
+    ) throws -> Stored? {
         var head: Head?
         var sum: UInt64 = 0
         try Self.forEachBlock(.head, transaction, &sum) { _, content in
@@ -234,8 +260,10 @@ final class ViewStore: Sendable {
             return head != nil
         }
         guard let head else { return nil }
+        if let fault = fault(head.head) { return .rejected(fault) }
         sum = 0
-        var view = RecoveredView()
+        var view = RecoveredView(keys: keys)
+        var locked: [UserNumber] = []
         view.head = head.head
         var records = head.records
         var isWhole = try Self.readRecords(
@@ -248,9 +276,11 @@ final class ViewStore: Sendable {
                 .jumps, transaction, &sum, ViewCodec.jumpBlockByteCount, into: &blocks
             ) { ViewCodec.readJumpBlock(at: $0) }
         isWhole = try isWhole && Self.readProjects(transaction, &sum, into: &records)
-        isWhole = try isWhole && Self.readNames(.userNames, transaction, &sum, into: &view.users)
+        isWhole = try isWhole && Self.readNames(.projectNames, transaction, &sum, &view.projects)
         isWhole =
-            try isWhole && Self.readNames(.projectNames, transaction, &sum, into: &view.projects)
+            try isWhole
+            && Self.readUserNames(
+                transaction, &sum, keys, count: head.userNameCount, &view.users, &locked)
         guard isWhole, sum == head.sum, records.users.count == head.userCount,
             records.projects.count == head.projectCount,
             view.users.count == head.userNameCount,
@@ -260,7 +290,7 @@ final class ViewStore: Sendable {
         // Nothing of it differs from what is stored.
         view.state = State(records)
         _ = view.state.takeChanges()
-        return view
+        return .view(view, lockedNumbers: locked)
     }
 
     private static func readProjects(
@@ -317,6 +347,7 @@ final class ViewStore: Sendable {
         let hashBytes = reader.read(byteCount: 32)
         guard hashBytes.count == 32 else { return nil }
         records.lastOfLedger = reader.read()
+        records.skippedCount = reader.read()
         let counts = (0..<6).map { _ in Int(truncatingIfNeeded: reader.read(UInt64.self)) }
         records.counters = ViewCodec.readCounters(&reader)
         let sum: UInt64 = reader.read()
@@ -355,7 +386,7 @@ final class ViewStore: Sendable {
 
     private static func readNames(
         _ table: Table, _ transaction: borrowing ReadTransaction, _ sum: inout UInt64,
-        into names: inout NameDirectory
+        _ names: inout NameDirectory
     ) throws -> Bool {
         try forEachBlock(table, transaction, &sum) { _, content in
             var reader = ByteReader(content)
@@ -366,6 +397,46 @@ final class ViewStore: Sendable {
                 names.append(name)
             }
             return !reader.isExhausted
+        }
+    }
+
+    /// Users' names, block by block. One that cannot be opened any more leaves its numbers in
+    /// `locked`; without keys all are.
+    private static func readUserNames(
+        _ transaction: borrowing ReadTransaction, _ sum: inout UInt64, _ keys: PersonalKeys?,
+        count: Int, _ names: inout NameDirectory, _ locked: inout [UserNumber]
+    ) throws -> Bool {
+        let blocks = keys.map { NameBlocks($0) }
+        func appendLocked(_ names: inout NameDirectory, _ locked: inout [UserNumber]) {
+            let number = UserNumber(names.count + 1)
+            // Of those stored together only the one whose key is gone was forgotten.
+            let isForgotten = keys?.isForgotten(number) ?? false
+            names.append(isForgotten ? .forgotten : .locked)
+            if !isForgotten { locked.append(number) }
+        }
+        return try forEachBlock(.userNames, transaction, &sum) { key, content in
+            let first = Int(key) * ViewCodec.namesPerBlock
+            guard key < 1 << 24, first == names.count, first < count else { return false }
+            let end = min(first + ViewCodec.namesPerBlock, count)
+            guard let blocks else {
+                while names.count < end { appendLocked(&names, &locked) }
+                return true
+            }
+            guard let plain = blocks.open(key, content) else { return false }
+            return plain.withUnsafeBytes { plain in
+                var reader = ByteReader(plain)
+                while !reader.isAtEnd {
+                    let byteCount = reader.read(UInt16.self)
+                    if byteCount == NameBlocks.lockedMark {
+                        appendLocked(&names, &locked)
+                        continue
+                    }
+                    let name = reader.read(byteCount: Int(byteCount))
+                    guard !reader.isExhausted, name.count <= 256 else { return false }
+                    if name.isEmpty { names.append(.forgotten) } else { names.append(name) }
+                }
+                return names.count == end
+            }
         }
     }
 

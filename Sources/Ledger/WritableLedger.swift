@@ -14,33 +14,60 @@ package final class WritableLedger {
         opening directory: DataDirectory, options: LedgerOptions
     ) throws(LedgerError) {
         let content = try directory.content()
+        guard !directory.isBackup else {
+            throw LedgerError(
+                .directory,
+                "\(directory.path) is a backup and is not written to; restore it with holdfast "
+                    + "restore \(directory.path) --data NEWDIR")
+        }
         try directory.create()
         owner = try OwnerLock(directory, note: options.ownerNote)
         signOfLife = try SignOfLife(path: directory.signOfLife)
-        if content != .ledger { try directory.createSubdirectory(directory.log) }
+        if content != .ledger {
+            // Before there is anything to sign.
+            _ = try HeadKey.readOrMake(directory)
+            try directory.createSubdirectory(directory.log)
+        }
         let log: EventLog
         do {
             log = try EventLog(
-                directory: directory.log, mode: content == .ledger ? .readWrite : .create)
+                directory: directory.log, mode: content == .ledger ? .readWrite : .create,
+                random: options.random)
         } catch { throw LedgerError(error) }
-        let store = Self.openViews(directory)
-        let (view, recovery) = try Recovery.view(of: log, store: store)
+        let storedKeys = try LedgerKeys.owning(directory, log, random: options.random)
+        let (store, wasOutdated) = Self.openViews(directory)
+        let (view, found) = try Recovery.view(of: log, store: store, keys: storedKeys)
+        var recovery = found
+        if wasOutdated {
+            recovery.rejection = "the checkpoint was damaged or of another version, and is deleted"
+        }
         self.recovery = recovery
+        let keys = try LedgerKeys.owning(
+            directory, log, random: options.random, userCount: view.users.count, storedKeys)
+        try LedgerKeys.forgetMissing(keys, log, view)
         core = LedgerCore(
-            log: log, view: view,
+            log: log, view: view, keys: keys, options: options,
             checkpointer: store.map {
                 Checkpointer(
-                    store: $0, eventCountBetween: options.checkpointEventCount,
+                    store: $0, keys: keys, eventCountBetween: options.checkpointEventCount,
                     saved: recovery)
-            })
+            },
+            keeper: CheckpointKeeper(KeptCheckpoints(directory, log), options.keptCheckpoints))
     }
 
-    /// The views environment; deleted and made anew if it cannot be opened. Nil if that fails too:
+    /// The views environment; deleted and made anew if it cannot be opened, or is of an older
+    /// form. Nil if that fails too:
     /// the ledger then runs without checkpoints.
-    private static func openViews(_ directory: DataDirectory) -> ViewStore? {
-        if let store = try? ViewStore(directory: directory, isReadOnly: false) { return store }
+    private static func openViews(
+        _ directory: DataDirectory
+    ) -> (store: ViewStore?, wasOutdated: Bool) {
+        var wasOutdated = false
+        if let store = try? ViewStore(directory: directory, isReadOnly: false) {
+            if !store.isOutdated { return (store, false) }
+            wasOutdated = true
+        }
         ViewStore.remove(directory)
-        return try? ViewStore(directory: directory, isReadOnly: false)
+        return (try? ViewStore(directory: directory, isReadOnly: false), wasOutdated)
     }
 
     /// Records the restart, if there was anything before it, and makes it durable.

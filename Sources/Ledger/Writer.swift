@@ -92,6 +92,7 @@ final class Writer {
             commit.wallOffset = clock.wallOffset(at: now)
             // A durable event is a sign of life too.
             lastSign = max(lastSign, core.state.time)
+            commit.forgotten = core.takeForgotten()
             commit.checkpoint = core.checkpointIfDue()
         }
         committer.submit(commit)

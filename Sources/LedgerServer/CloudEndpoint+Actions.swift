@@ -1,4 +1,5 @@
 import CloudAPI
+import EventLog
 import JSON
 import Ledger
 import ReconnectionRules
@@ -21,6 +22,8 @@ extension CloudEndpoint {
         case .reportDisconnection(let input): try await disconnect(input, caller)
         case .repossessConcurrency(let input):
             slot(try await act(.repossess(user: input.userId), caller))
+        case .forgetUser(let input):
+            slot(try await act(.forget(user: input.userId), caller))
         case .describeUserConcurrency(let input): try await describe(input)
         case .describeReconnectionHistory(let input): try await history(input)
         case .modifyProject(let input): try await modify(input, caller)
@@ -32,7 +35,11 @@ extension CloudEndpoint {
     private func apply(
         _ input: CloudAction.ApplyConcurrent, _ caller: Caller
     ) async throws(CloudError) -> Success {
-        let reply = try await act(.apply(user: input.userId, project: input.projectId), caller)
+        let reply = try await act(
+            .apply(
+                user: input.userId, project: input.projectId,
+                address: ClientAddress(input.userIp)),
+            caller)
         guard reply.outcome != .noIdle else {
             throw CloudError(
                 .resourceNotFoundNoIdle, "The project has no idle concurrency. Retry later.")
@@ -48,7 +55,10 @@ extension CloudEndpoint {
                 .operationDenied, "Multiplayer is not offered: send no `HostUserId` and no `Role`.")
         }
         let reply = try await act(
-            .createSession(user: input.userId, runsWithoutClient: input.runsWithoutClient), caller)
+            .createSession(
+                user: input.userId, runsWithoutClient: input.runsWithoutClient,
+                address: ClientAddress(input.userIp)),
+            caller)
         guard reply.outcome != .lockTimeout else {
             throw CloudError(
                 .failedOperationLockTimeout,
@@ -189,6 +199,9 @@ extension CloudEndpoint {
         do throws(LedgerError) { return try await body() } catch { throw Self.cloudError(error) }
     }
 
+    private static let unknownUser = CloudError(
+        .invalidParameterValue, "The value of `UserId` names no user.")
+
     private static let unknownProject = CloudError(
         .invalidParameterValue, "The value of `ProjectId` names no project.")
 
@@ -196,8 +209,9 @@ extension CloudEndpoint {
     private static func cloudError(_ error: LedgerError) -> CloudError {
         switch error.code {
         case .unknownProject: unknownProject
+        case .unknownUser: unknownUser
         case .invalid: CloudError(.invalidParameterValue, "Refused: \(error.message).")
-        case .directory, .owned, .unknownUser, .closed, .failed, .log:
+        case .directory, .owned, .keys, .closed, .failed, .log:
             CloudError(.internalError, "The ledger cannot answer now. Retry later.")
         }
     }

@@ -2,12 +2,13 @@ extension State {
     /// The documented canonical form of the state, word by word: what the state digest hashes, each
     /// word as 8 bytes, least significant first. Two ledgers with the same events have the same.
     ///
-    /// In order: position, time, position of the newest opened event; number of users, then for
-    /// each user by number: project and concurrency held (project · 2³² + concurrency), event
-    /// count, newest event, newest jump node; number of projects, then for each by number: the five
-    /// settings, newest event, how many concurrency numbers, then for each concurrency by number:
-    /// state + 2⁸ · runs without client + 2³² · user, session, moment, newest event; last the
-    /// fourteen counters. Names, keys, batch cuts, hashes and wall times are no part of it.
+    /// In order: position, time, position of the newest opened or userForgotten event; number of
+    /// users, then for each user by number: project and concurrency held (project · 2³² +
+    /// concurrency), event count, newest event, newest jump node; number of projects, then for each
+    /// by number: the five settings, newest event, how many concurrency numbers, then for each
+    /// concurrency by number: state + 2⁸ · runs without client + 2³² · user, session, moment,
+    /// newest event; last the fourteen counters. Names, keys, batch cuts, hashes and wall times are
+    /// no part of it.
     public func forEachCanonicalWord(_ body: (UInt64) -> Void) {
         func signed(_ value: Int64) { body(UInt64(bitPattern: value)) }
         body(position)

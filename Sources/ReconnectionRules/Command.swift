@@ -11,6 +11,8 @@ public enum Command: Equatable, Sendable {
     case destroy(user: UserNumber, session: SessionId?)
     /// An operator takes the concurrency away, whatever its state.
     case repossess(user: UserNumber)
+    /// Forget the person behind a user that holds nothing: the number stays, the name goes.
+    case forget(user: UserNumber)
     /// Binds the next user number to a name (the name itself travels beside the event).
     case nameUser(UserNumber)
     /// Binds the next project number to a name, with the default settings.
@@ -19,6 +21,17 @@ public enum Command: Equatable, Sendable {
     case modifyProject(ProjectNumber, ProjectSettings)
     /// The ledger was opened for writing after having been down for `outage` microseconds.
     case open(outage: Microseconds)
+    /// The ledger goes on from an older copy of its log, `outage` microseconds after the last sign
+    /// of life in it: see `Epochs`.
+    case beginEpoch(outage: Microseconds)
+
+    /// Whether it ends an outage: it takes effect before anything due is settled.
+    public var endsOutage: Bool {
+        switch self {
+        case .open, .beginEpoch: true
+        default: false
+        }
+    }
 }
 
 /// Who called: recorded with every event, never looked at by a rule.

@@ -18,11 +18,13 @@ extension State {
             case .disconnect(let user, let session): decideDisconnect(user, session, now)
             case .destroy(let user, let session): decideDestroy(user, session, now)
             case .repossess(let user): decideRepossess(user, now)
+            case .forget(let user): decideForget(user, now)
             case .nameUser(let user): decideNameUser(user, now)
             case .nameProject(let project): decideNameProject(project, now)
             case .modifyProject(let project, let settings):
                 decideModifyProject(project, settings, now)
             case .open(let outage): decideOpen(outage, now)
+            case .beginEpoch(let outage): decideBeginEpoch(outage, now)
             }
         event.caller = caller.rawValue
         return event
@@ -122,6 +124,14 @@ extension State {
         return event
     }
 
+    private func decideForget(_ user: UserNumber, _ now: Microseconds) -> Event {
+        requireUser(user)
+        precondition(holding(of: user) == nil, "who holds a concurrency is freed before")
+        var event = newEvent(.userForgotten, .done, user, now)
+        event.previousOfConcurrency = lastOfLedger
+        return event
+    }
+
     private func requireUser(_ user: UserNumber) {
         precondition(user > 0 && Int(user) < users.count, "unknown user number")
     }
@@ -156,6 +166,21 @@ extension State {
         precondition(outage >= 0, "an outage has a length")
         var event = newEvent(.opened, .done, 0, now)
         event.deadline = outage
+        event.previousOfConcurrency = lastOfLedger
+        return event
+    }
+
+    private func decideBeginEpoch(_ outage: Microseconds, _ now: Microseconds) -> Event {
+        precondition(outage >= 0, "an outage has a length")
+        precondition(position > 0, "an empty ledger has no epoch to end")
+        guard let first = Epochs.firstPosition(after: position, at: now) else {
+            preconditionFailure("no position is left to begin an epoch at")
+        }
+        var event = newEvent(.epochBegun, .done, 0, now)
+        event.position = first
+        event.deadline = outage
+        event.session = eventCount
+        event.previousOfUser = position
         event.previousOfConcurrency = lastOfLedger
         return event
     }
@@ -202,7 +227,8 @@ extension State {
         switch event.kind {
         case .projectModified, .withdrawn, .restored: break
         case .destroyed, .repossessed, .recovered: if event.state != .idle { return nil }
-        case .opened, .projectNamed, .userNamed, .applied, .sessionCreated, .disconnected:
+        case .opened, .epochBegun, .projectNamed, .userNamed, .applied, .sessionCreated,
+            .disconnected, .userForgotten:
             return nil
         }
         let index = Int(event.project)

@@ -16,11 +16,17 @@ public struct Event: Equatable, Sendable, BitwiseCopyable {
         case recovered = 10
         case withdrawn = 11
         case restored = 12
+        /// The person behind a user number asked to be forgotten: the name binds to nobody from
+        /// here on, and the number has no further event.
+        case userForgotten = 13
+        /// A restored ledger goes on: see `previousEpochEnd`.
+        case epochBegun = 14
     }
 
     /// Outcomes are numbered values, never reused. The comment names the kinds that use each.
     public enum Outcome: UInt8, Sendable, CaseIterable, BitwiseCopyable {
-        /// opened, projectNamed, projectModified, userNamed, recovered, withdrawn, restored
+        /// opened, projectNamed, projectModified, userNamed, recovered, withdrawn, restored,
+        /// userForgotten, epochBegun
         case done = 1
         /// applied: an idle concurrency was reserved
         case granted = 2
@@ -79,18 +85,19 @@ public struct Event: Equatable, Sendable, BitwiseCopyable {
     /// Input of applied: the project asked for.
     public var inputProject: ProjectNumber = 0
     public var caller: Caller.RawValue = 0
-    /// Deadline of that state, 0 if it has none. Of opened: the outage. Of projectModified: the
-    /// reconnect window.
+    /// Deadline of that state, 0 if it has none. Of opened and epochBegun: the outage. Of
+    /// projectModified: the reconnect window.
     public var deadline: Microseconds = 0
     /// Session of the grant after the event, or the one a release ended. Of projectModified: the
-    /// lock timeout.
+    /// lock timeout. Of epochBegun: how many events there are before it.
     public var session: SessionId = 0
     /// Input: the session named. Of projectModified: the cleanup time.
     public var inputSession: SessionId = 0
-    /// Position of the same user's previous event. Of projectModified: the concurrencies set.
+    /// Position of the same user's previous event. Of projectModified: the concurrencies set. Of
+    /// epochBegun: the position before it.
     public var previousOfUser: Position = 0
     /// Position of the previous event of the same concurrency; for projectNamed and
-    /// projectModified of the same project; for opened of the ledger.
+    /// projectModified of the same project; for opened, userForgotten and epochBegun of the ledger.
     public var previousOfConcurrency: Position = 0
     /// An earlier event of the same user, farther back: see `JumpTable`.
     public var jump: Position = 0
@@ -123,8 +130,23 @@ extension Event {
         flag = settings.requiresSessionName
     }
 
-    /// How long the ledger had been down, for an opened event; 0 for every other kind.
-    public var outage: Microseconds { kind == .opened ? deadline : 0 }
+    /// Whether it is about the ledger as a whole: such events have a chain of their own, and move
+    /// running deadlines back by the outage.
+    public var isAboutLedger: Bool { kind == .opened || kind == .epochBegun }
+
+    /// How long the ledger had been down, for an event about the ledger; 0 for every other kind.
+    public var outage: Microseconds { isAboutLedger ? deadline : 0 }
+
+    /// For epochBegun the position of the event before it, where the epoch before ended; nil for
+    /// every other kind.
+    public var previousEpochEnd: Position? { kind == .epochBegun ? previousOfUser : nil }
+
+    /// For epochBegun how many events the log has before it; nil for every other kind.
+    public var eventCountBefore: UInt64? { kind == .epochBegun ? session : nil }
+
+    /// Whether the event is a link of the ledger's own chain: `previousOfConcurrency` is then the
+    /// position of the link before.
+    public var isOfLedger: Bool { isAboutLedger || kind == .userForgotten }
 
     /// Whether the user's holding ended with this event: it now holds nothing. `moved` is no such
     /// event: the user holds the concurrency that the event before it granted.
@@ -140,10 +162,10 @@ extension Event {
     public var isAction: Bool {
         switch kind {
         case .applied, .sessionCreated, .disconnected, .destroyed, .projectNamed, .projectModified,
-            .userNamed:
+            .userNamed, .userForgotten:
             true
         case .repossessed: outcome == .operator_ || outcome == .nothingHeld
-        case .opened, .recovered, .withdrawn, .restored: false
+        case .opened, .epochBegun, .recovered, .withdrawn, .restored: false
         }
     }
 
@@ -153,6 +175,7 @@ extension Event {
     public var command: Command? {
         switch kind {
         case .opened: return .open(outage: outage)
+        case .epochBegun: return .beginEpoch(outage: outage)
         case .projectNamed: return .nameProject(project)
         case .projectModified: return .modifyProject(project, settings ?? ProjectSettings())
         case .userNamed: return .nameUser(user)
@@ -162,6 +185,7 @@ extension Event {
             return .disconnect(user: user, session: namesSession ? inputSession : nil)
         case .destroyed: return .destroy(user: user, session: namesSession ? inputSession : nil)
         case .repossessed: return isAction ? .repossess(user: user) : nil
+        case .userForgotten: return .forget(user: user)
         case .recovered, .withdrawn, .restored: return nil
         }
     }

@@ -1,4 +1,5 @@
-/// A place in the ledger: events are numbered from 1 without gaps; 0 means "none".
+/// A place in the ledger: events are numbered from 1, without gaps but where an epoch begins (see
+/// `Epochs`); 0 means "none".
 public typealias Position = UInt64
 
 /// A session's id is the position of the event that created it: unique, increasing, a fencing

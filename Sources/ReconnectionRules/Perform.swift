@@ -30,7 +30,8 @@ extension State {
     public mutating func perform(
         _ command: Command, at now: Microseconds, by caller: Caller, emit: (Event) -> Void
     ) -> Event {
-        assert(schedule.earliest.map { $0 > now } ?? true || isOpen(command), "settle comes first")
+        assert(schedule.earliest.map { $0 > now } ?? true || command.endsOutage,
+            "settle comes first")
         let old: Holding? = if case .apply(let user, _) = command { holding(of: user) } else { nil }
         let event = decide(command, at: now, by: caller)
         evolve(event)
@@ -44,10 +45,6 @@ extension State {
             settleConsequences(of: event, emit: emit)
         }
         return event
-    }
-
-    private func isOpen(_ command: Command) -> Bool {
-        if case .open = command { true } else { false }
     }
 
     /// The next due deadline's event, folded in; nil if nothing is due at `now`.

@@ -15,7 +15,9 @@ public struct State: Sendable {
     public internal(set) var position: Position = 0
     /// Ledger time of that event. Event times never decrease.
     public internal(set) var time: Microseconds = 0
-    /// Position of the newest event about the ledger itself (opened).
+    /// Positions that no event has, left out where epochs begin.
+    public internal(set) var skippedCount: UInt64 = 0
+    /// Position of the newest event of the ledger's own chain (opened, userForgotten, epochBegun).
     public internal(set) var lastOfLedger: Position = 0
     var schedule = DeadlineSchedule()
     /// What the cache was warmed with: kept, so that reading it is not left out. Of no meaning.
@@ -25,6 +27,8 @@ public struct State: Sendable {
 
     public init() {}
 
+    /// How many events were folded in.
+    public var eventCount: UInt64 { position - skippedCount }
     public var userCount: Int { users.count - 1 }
     public var projectCount: Int { projects.count - 1 }
 

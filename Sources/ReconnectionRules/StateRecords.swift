@@ -35,6 +35,7 @@ public struct StateRecords: Sendable {
     public var position: Position = 0
     public var time: Microseconds = 0
     public var lastOfLedger: Position = 0
+    public var skippedCount: UInt64 = 0
 
     public init() {}
 }
@@ -52,6 +53,7 @@ extension State {
         records.position = position
         records.time = time
         records.lastOfLedger = lastOfLedger
+        records.skippedCount = skippedCount
         return records
     }
 
@@ -75,6 +77,7 @@ extension State {
         position = records.position
         time = records.time
         lastOfLedger = records.lastOfLedger
+        skippedCount = records.skippedCount
         numberCount = projects.dropFirst().reduce(0) { $0 + Int($1.numberCount) }
         rebuildSchedule()
     }

@@ -24,6 +24,8 @@ public struct ReconnectStorm: Sendable {
     public var seed: UInt64 = 1
     /// Stop once the log holds that many, whatever the time; nil: the time decides.
     public var eventCount: UInt64?
+    /// Where the ledger keeps states of its past meanwhile.
+    public var keptCheckpoints = CheckpointSpacing()
 
     public init() {}
 

@@ -11,7 +11,9 @@ public enum Storm {
         try StormPopulation.requireOwn(path, isEmpty: false)
         var figures: ReconnectFigures
         do {
-            let ledger = try Ledger(opening: path)
+            var options = Ledger.Options()
+            options.keptCheckpoints = storm.keptCheckpoints
+            let ledger = try Ledger(opening: path, options: options)
             try await StormPopulation.prepare(ledger, users: storm.users, progress: progress)
             figures = try await storm.run(on: ledger)
             await ledger.close()

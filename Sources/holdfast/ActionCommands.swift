@@ -33,12 +33,14 @@ enum DirectAction {
     private static func check(_ action: Action, _ data: DataOption) throws {
         let reader = try LedgerReader(opening: data.path)
         switch action {
-        case .apply(let user, let project):
+        case .apply(let user, let project, _):
             if let fault = LedgerName.fault(user, what: "the user's name") { throw fault }
             if reader.project(project) == nil { throw LedgerError.unknownProject(project) }
-        case .createSession(let user, _), .disconnect(let user, _), .destroy(let user, _),
+        case .createSession(let user, _, _), .disconnect(let user, _), .destroy(let user, _),
             .repossess(let user):
             if let fault = LedgerName.fault(user, what: "the user's name") { throw fault }
+        case .forget(let user):
+            try reader.requireForgettable(user)
         case .modifyProject(let project, let change):
             if let fault = change.fault { throw LedgerError(.invalid, fault) }
             if reader.project(project) == nil, change.concurrencyCount == nil {

@@ -1,3 +1,4 @@
+import Audit
 import Ledger
 import ReconnectionRules
 
@@ -12,51 +13,7 @@ enum HistoryText {
     }
 
     /// What happened, in a few words.
-    static func sentence(_ named: NamedEvent) -> String {
-        let event = named.event
-        let place = event.concurrency == 0 ? "" : " \(named.project)/\(event.concurrency)"
-        let user = named.user.isEmpty ? "" : "\(named.user) "
-        var text: String
-        switch event.kind {
-        case .opened:
-            text = "ledger opened after \(Duration.text(event.outage)) down"
-        case .projectNamed: text = "project \(named.project) created"
-        case .projectModified:
-            text = "project \(named.project) set"
-            if let settings = event.settings {
-                text +=
-                    " to \(settings.concurrencyCount) concurrencies, window "
-                    + "\(Duration.text(settings.reconnectWindow)), lock "
-                    + "\(Duration.text(settings.lockTimeout)), cleanup "
-                    + Duration.text(settings.cleanupTime)
-            }
-        case .userNamed: text = "\(user)seen for the first time, user \(event.user)"
-        case .applied:
-            text = "\(user)applied for \(named.inputProject): \(event.outcome.name)\(place)"
-        case .sessionCreated: text = "\(user)created a session: \(event.outcome.name)\(place)"
-        case .disconnected: text = "\(user)disconnected: \(event.outcome.name)\(place)"
-        case .destroyed: text = "\(user)destroyed: \(event.outcome.name)\(place)"
-        case .repossessed: text = "\(user)repossessed: \(event.outcome.name)\(place)"
-        case .recovered, .withdrawn, .restored: text = "\(event.kind.name)\(place)"
-        }
-        return text + details(event)
-    }
-
-    private static func details(_ event: Event) -> String {
-        guard event.settings == nil, event.kind != .opened else { return "" }
-        var parts: [String] = []
-        if event.session != 0 { parts.append("session \(event.session)") }
-        if event.namesSession, event.inputSession != event.session {
-            parts.append("about session \(event.inputSession)")
-        }
-        if event.kind == .disconnected, !event.namesSession { parts.append("session unnamed") }
-        if event.deadline != 0 {
-            parts.append("\(event.state.name) until \(Timestamp.text(event.deadline))")
-        } else if event.state != .none, !event.state.isHeld, event.kind != .withdrawn {
-            parts.append("now \(event.state.name)")
-        }
-        return parts.isEmpty ? "" : " (" + parts.joined(separator: ", ") + ")"
-    }
+    static func sentence(_ named: NamedEvent) -> String { EventSentence.text(named) }
 
     static func pad(_ text: String, _ width: Int, left: Bool = false) -> String {
         let space = String(repeating: " ", count: max(0, width - text.count))

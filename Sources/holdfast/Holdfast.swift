@@ -23,16 +23,20 @@ struct Holdfast: AsyncParsableCommand {
               holdfast serve --data ./ledger --listen 127.0.0.1:8080
               holdfast history u1 --data ./ledger
 
-            Reading commands (history, state, stats, verify, tail) work on the data directory of \
-            a running server. Completions: holdfast --generate-completion-script bash|zsh|fish.
+            Reading commands (history, explain, replay, state, diff, stats, whatif, verify, \
+            export, tail) work on the data directory of a running server. Completions: \
+            holdfast --generate-completion-script bash|zsh|fish.
             """,
         version: HoldfastVersion.text,
         subcommands: [
             Serve.self, ProjectCommand.self, CredentialCommand.self,
             ApplyCommand.self, SessionCommand.self, DisconnectCommand.self, DestroyCommand.self,
-            RepossessCommand.self,
-            ImportCommand.self, HistoryCommand.self, StateCommand.self, StatsCommand.self,
-            TailCommand.self, VerifyCommand.self, RebuildCommand.self, StormCommand.self,
+            RepossessCommand.self, ForgetCommand.self,
+            HistoryCommand.self, ExplainCommand.self, StateCommand.self, DiffCommand.self,
+            ReplayCommand.self, WhatIfCommand.self, StatsCommand.self, TailCommand.self,
+            VerifyCommand.self, HeadCommand.self, ProveCommand.self, CheckProofCommand.self,
+            ExportCommand.self, ImportCommand.self, BackupCommand.self, RestoreCommand.self,
+            RebuildCommand.self, GenerateCommand.self, StormCommand.self,
             VersionCommand.self,
         ])
 

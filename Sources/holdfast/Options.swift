@@ -1,4 +1,5 @@
 import ArgumentParser
+import Audit
 import Ledger
 import ReconnectionRules
 
@@ -23,6 +24,22 @@ struct JSONFlag: ParsableArguments {
     var isOn = false
 }
 
+/// Where states of the past are kept.
+struct CheckpointSpacingOption: ParsableArguments {
+    @Option(
+        name: .customLong("checkpoint-spacing"),
+        help: ArgumentHelp(
+            "Keep a state of the past every N events, and no more often than every 8 for each "
+                + "user and concurrency; 0 keeps none.", valueName: "N"))
+    var eventCount = CheckpointSpacing().eventCount
+
+    var spacing: CheckpointSpacing { CheckpointSpacing(eventCount: eventCount) }
+
+    func validate() throws {
+        if eventCount < 0 { throw ValidationError("--checkpoint-spacing takes a number from 0") }
+    }
+}
+
 /// A length of time as people write it: 90s, 2m, 1h, 500ms; a bare number is seconds.
 struct Duration: ExpressibleByArgument {
     var microseconds: Microseconds
@@ -42,22 +59,14 @@ struct Duration: ExpressibleByArgument {
         return nil
     }
 
+    static let minute = Duration(microseconds: 60_000_000)
+
+    init(microseconds: Microseconds) { self.microseconds = microseconds }
+
     var defaultValueDescription: String { Duration.text(microseconds) }
 
     /// `90s`, `1.5s`, `2h`: the shortest of the forms above.
-    static func text(_ time: Microseconds) -> String {
-        for (size, unit) in [
-            (3_600_000_000 as Microseconds, "h"), (60_000_000, "m"), (1_000_000, "s"),
-        ] where time != 0 && time % size == 0 {
-            return "\(time / size)\(unit)"
-        }
-        if time == 0 { return "0s" }
-        if time % 1_000 == 0, time < 1_000_000 { return "\(time / 1_000)ms" }
-        var fraction = String(time.magnitude % 1_000_000)
-        fraction = String(repeating: "0", count: 6 - fraction.count) + fraction
-        while fraction.hasSuffix("0") { fraction.removeLast() }
-        return "\(time / 1_000_000).\(fraction)s"
-    }
+    static func text(_ time: Microseconds) -> String { DurationText.exact(time) }
 }
 
 /// A project's settings as options.

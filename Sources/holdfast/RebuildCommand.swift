@@ -1,24 +1,30 @@
 import ArgumentParser
 import Audit
 import JSON
+import Ledger
 
 struct RebuildCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rebuild",
         abstract: "Drop the views, fold them again from the events, and compare.",
         discussion: """
-            On a directory that a server owns the views are compared and left in place.
+            On a directory that a server owns the views are compared and left in place. States \
+            of the past (the kept checkpoints) are made where they are missing, or are not what \
+            the events lead to.
 
             EXAMPLE
               holdfast rebuild --data ./ledger
             """)
 
     @OptionGroup var data: DataOption
+    @OptionGroup var spacing: CheckpointSpacingOption
     @OptionGroup var json: JSONFlag
 
     func run() throws {
         let progress = Progress("rebuild", unit: "events")
-        let report = try Rebuilder.rebuild(data.directory) { progress.show($0, of: $1) }
+        let report = try Rebuilder.rebuild(data.directory, keeping: spacing.spacing) {
+            progress.show($0, of: $1)
+        }
         progress.end()
         if json.isOn {
             let bytes = JSONObjectWriter.bytes { object in
@@ -27,6 +33,8 @@ struct RebuildCommand: ParsableCommand {
                 object.string("viewDigest", report.viewDigest)
                 object.bool("isSame", report.isSame)
                 object.bool("isReplaced", report.isReplaced)
+                object.unsigned("madeCheckpoints", UInt64(report.madeCheckpointCount))
+                object.strings("checkpointFaults", report.checkpointFaults.map(\.description))
                 object.json("seconds", Seconds.json(report.foldSeconds))
                 object.unsigned("eventsPerSecond", UInt64(report.eventsPerSecond))
                 object.json("checkCoreSeconds", Seconds.json(report.checkCoreSeconds))
@@ -48,6 +56,10 @@ struct RebuildCommand: ParsableCommand {
                         + "storing \(Seconds.text(report.seconds)) s")
             }
         }
+        if report.madeCheckpointCount > 0, !json.isOn {
+            print("\(report.madeCheckpointCount) kept checkpoints were made")
+        }
+        for fault in report.checkpointFaults { Terminal.error("warning: \(fault)") }
         if !report.isSame {
             throw CheckFailed(
                 message: report.isReplaced

@@ -1,8 +1,11 @@
 import ArgumentParser
+import Audit
 import CloudAPI
+import EventLog
 import Ledger
 import LedgerServer
 import Logging
+import Proofs
 
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -16,6 +19,7 @@ struct Serve: AsyncParsableCommand {
             EXAMPLES
               holdfast serve --data ./ledger --listen 127.0.0.1:8080
               holdfast serve --data ./ledger --listen 127.0.0.1:0 --anonymous
+              holdfast serve --data ./ledger --publish-heads /mnt/auditor/heads
             """)
 
     @OptionGroup var data: DataOption
@@ -29,6 +33,14 @@ struct Serve: AsyncParsableCommand {
         name: .customLong("no-outage-compensation"),
         help: "Do not move running deadlines back by the time the server was down.")
     var withoutCompensation = false
+    @OptionGroup var heads: HeadOptions
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "What to record of clients' addresses: the network (/24, /48), or all of it.",
+            valueName: "none|truncated|full"))
+    var clientAddresses = ClientAddressOption.none
+    @OptionGroup var checkpoints: CheckpointSpacingOption
     @Option(
         name: .long,
         help: ArgumentHelp("The least severe messages to log.", valueName: "LEVEL"))
@@ -46,12 +58,15 @@ struct Serve: AsyncParsableCommand {
                     + "it out")
         }
         try listen.check()
+        let destination = try heads.destination()
         var options = Ledger.Options()
         options.compensatesOutages = !withoutCompensation
+        options.clientAddresses = clientAddresses.recording
+        options.keptCheckpoints = checkpoints.spacing
         options.ownerNote = note(listen.host, listen.port)
         let ledger = try Ledger(opening: data.path, options: options)
         do {
-            try await serve(ledger, configuration)
+            try await serve(ledger, configuration, publishingTo: destination)
         } catch {
             await ledger.close()
             throw error
@@ -60,7 +75,8 @@ struct Serve: AsyncParsableCommand {
     }
 
     private func serve(
-        _ ledger: Ledger, _ configuration: HoldfastServer.Configuration
+        _ ledger: Ledger, _ configuration: HoldfastServer.Configuration,
+        publishingTo destination: (any HeadDestination)?
     ) async throws {
         let level = logLevel.level
         let logger = Logger(label: "holdfast") { label in
@@ -76,11 +92,22 @@ struct Serve: AsyncParsableCommand {
                 "first start: SecretId \(credential.secretId) SecretKey \(credential.secretKey)\n"
                     + "shown once; make more with holdfast credential create --data \(data.path)")
         }
+        let publisher = try heads.publisher(ledger, destination, logger)
+        let publishing = Task { await publisher?.run() }
         let path = data.path
-        try await server.run { host, port in
-            ledger.directory.writeOwnerNote(note(host, port))
-            Terminal.line("holdfast serves \(path) on http://\(Self.authority(host, port))")
-        }
+        let result: Result<Void, any Error>
+        do {
+            try await server.run { host, port in
+                ledger.directory.writeOwnerNote(note(host, port))
+                Terminal.line("holdfast serves \(path) on http://\(Self.authority(host, port))")
+            }
+            result = .success(())
+        } catch { result = .failure(error) }
+        publishing.cancel()
+        await publishing.value
+        // The ledger is closed: this head covers everything that was answered.
+        await publisher?.finish()
+        try result.get()
     }
 
     private func note(_ host: String, _ port: Int) -> String {
@@ -90,6 +117,19 @@ struct Serve: AsyncParsableCommand {
 
     private static func authority(_ host: String, _ port: Int) -> String {
         host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+}
+
+/// How much of clients' addresses is recorded.
+enum ClientAddressOption: String, ExpressibleByArgument, CaseIterable {
+    case none, truncated, full
+
+    var recording: ClientAddressRecording {
+        switch self {
+        case .none: .none
+        case .truncated: .truncated
+        case .full: .full
+        }
     }
 }
 

@@ -12,65 +12,98 @@ struct StateCommand: ParsableCommand {
             As of the newest event in the log. Deadlines that fall due later than that show \
             when they do.
 
-            --at shows what the user held at a time, or after the event at a position: exactly \
-            what the events up to then lead to. Past the newest event, what holds there.
+            --at shows what was held at a time, or after the event at a position: exactly what \
+            the events up to then lead to. Past the newest event, what holds there. For one user \
+            that takes some point reads; for everything the nearest kept checkpoint is read and \
+            the events after it are folded.
 
             EXAMPLES
               holdfast state --data ./ledger
               holdfast state u1 --json --data ./ledger
               holdfast state u1 --at 2026-11-23T10:15:30Z --data ./ledger
-              holdfast state u1 --at 1200 --data ./ledger
+              holdfast state --at 1200 --project cap-demo --data ./ledger
             """)
 
     @Argument(help: "The UserId.") var user: String?
     @Option(
         name: .long,
+        help: ArgumentHelp("The user by its number instead of its name.", valueName: "N"))
+    var userNumber: UserNumber?
+    @Option(
+        name: .long,
         help: ArgumentHelp(
-            "A past moment: an RFC 3339 time in UTC, or a position.", valueName: "TIME|POSITION"))
+            "A past moment: an RFC 3339 time, or a position.", valueName: "TIME|POSITION"))
     var at: MomentOption?
+    @Option(name: .long, help: ArgumentHelp("Only this project and its holders.", valueName: "ID"))
+    var project: String?
     @OptionGroup var data: DataOption
     @OptionGroup var json: JSONFlag
 
     func validate() throws {
-        if at != nil, user == nil { throw ValidationError("--at shows one user: name a UserId") }
+        if user != nil, userNumber != nil {
+            throw ValidationError("name the user or give its number, not both")
+        }
+        if user != nil || userNumber != nil, project != nil {
+            throw ValidationError("--project goes with all holders, not with one user")
+        }
     }
 
     func run() throws {
         let reader = try LedgerReader(opening: data.path)
-        if let user, let at {
-            try show(user, at.moment, reader)
-            return
+        let number = try WantedUser.number(user, userNumber, reader)
+        guard let number else { return try showAll(reader) }
+        guard let at else {
+            guard let view = reader.user(number: number) else { return }
+            return print(json.isOn ? UserText.json(view) : UserText.text(view))
         }
-        if let user {
-            guard let view = reader.user(user) else {
-                throw CheckFailed(
-                    message: "no user \(user) in \(data.path); names are compared byte by byte")
-            }
-            print(json.isOn ? UserText.json(view) : UserText.text(view))
-            return
-        }
-        if json.isOn {
-            let bytes = JSONObjectWriter.bytes { object in
-                object.unsigned("position", reader.head.position)
-                object.string("time", Timestamp.text(reader.head.time))
-                object.array("projects", reader.projects) { ProjectText.write($1, to: &$0) }
-                object.array("holders", reader.holders) { UserText.write($1, to: &$0) }
-            }
-            print(String(decoding: bytes, as: UTF8.self))
-            return
-        }
-        print("position \(reader.head.position), \(Timestamp.text(reader.head.time))")
-        for project in reader.projects { print(ProjectText.text(project)) }
-        for holder in reader.holders { print(UserText.text(holder)) }
+        try show(number, at.moment, reader)
     }
 
-    private func show(_ user: String, _ moment: Moment, _ reader: LedgerReader) throws {
+    private func showAll(_ reader: LedgerReader) throws {
+        let progress = Progress("state", unit: "events")
+        let view = try at.map {
+            try reader.state(at: $0.moment) { progress.show($0, of: $1) }
+        }
+        progress.end()
+        let past = view ?? reader.present
+        var only: ProjectView?
+        if let project {
+            only = past.project(project)
+            if only == nil {
+                throw CheckFailed(
+                    message: reader.project(project) == nil
+                        ? "no project \(project) in \(data.path)"
+                        : "project \(project) was not there yet at position \(past.position)")
+            }
+        }
+        let projects = only.map { [$0] } ?? past.projects
+        if json.isOn { return showJSON(past, projects, only?.number) }
+        print("position \(past.position), \(Timestamp.text(past.time))")
+        for project in projects { print(ProjectText.text(project)) }
+        past.forEachHolder(inProject: only?.number) { print(UserText.text($0)) }
+    }
+
+    /// One object on one line, written as it is read: there may be millions of holders.
+    private func showJSON(_ past: PastView, _ projects: [ProjectView], _ only: ProjectNumber?) {
+        let head = JSONObjectWriter.bytes { object in
+            object.unsigned("position", past.position)
+            object.string("time", Timestamp.text(past.time))
+            object.array("projects", projects) { ProjectText.write($1, to: &$0) }
+        }
+        print(String(decoding: head.dropLast(), as: UTF8.self) + ",\"holders\":[", terminator: "")
+        var separator = ""
+        past.forEachHolder(inProject: only) { holder in
+            print(separator + UserText.json(holder), terminator: "")
+            separator = ","
+        }
+        print("]}")
+    }
+
+    private func show(_ number: UserNumber, _ moment: Moment, _ reader: LedgerReader) throws {
         let (position, time) = try reader.event(at: moment)
-        guard let view = try reader.user(user, at: moment) else {
-            throw CheckFailed(
-                message: reader.user(user) == nil
-                    ? "no user \(user) in \(data.path); names are compared byte by byte"
-                    : "user \(user) was not known yet at position \(position)")
+        guard let view = try reader.user(number: number, at: moment) else {
+            let name = user ?? "number \(number)"
+            throw CheckFailed(message: "user \(name) was not known yet at position \(position)")
         }
         if json.isOn {
             let bytes = JSONObjectWriter.bytes { object in
@@ -86,6 +119,30 @@ struct StateCommand: ParsableCommand {
     }
 }
 
+/// A user as people name it: by name, or by the number that stays when a name goes.
+enum WantedUser {
+    /// The number meant, nil if none is. Throws for a user the ledger never saw.
+    static func number(
+        _ name: String?, _ number: UserNumber?, _ reader: LedgerReader
+    ) throws -> UserNumber? {
+        if let name {
+            guard let view = reader.user(name) else {
+                throw CheckFailed(
+                    message: "no user \(name) in \(reader.directory.path); names are compared "
+                        + "byte by byte")
+            }
+            return view.number
+        }
+        guard let number else { return nil }
+        guard reader.user(number: number) != nil else {
+            throw CheckFailed(
+                message: "no user of number \(number) in \(reader.directory.path); it has users "
+                    + "1 to \(reader.state.userCount)")
+        }
+        return number
+    }
+}
+
 /// A moment as people write it: a position, or a time.
 struct MomentOption: ExpressibleByArgument {
     var moment: Moment
@@ -93,7 +150,7 @@ struct MomentOption: ExpressibleByArgument {
     init?(argument: String) {
         if let position = Position(argument) {
             moment = .position(position)
-        } else if let time = Timestamp.parse(argument.utf8) {
+        } else if let time = Timestamp.parseLocal(argument.utf8) {
             moment = .time(time)
         } else {
             return nil

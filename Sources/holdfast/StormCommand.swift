@@ -59,6 +59,7 @@ struct StormCommand: AsyncParsableCommand {
         help: ArgumentHelp(
             "Reconnects offered a second; latency counts from when each was due.", valueName: "R"))
     var rate: Double?
+    @OptionGroup var checkpoints: CheckpointSpacingOption
     @Option(name: .long, help: ArgumentHelp("Seed of the users' order.", valueName: "N"))
     var seed: UInt64 = 1
     @OptionGroup var json: JSONFlag
@@ -121,6 +122,7 @@ struct StormCommand: AsyncParsableCommand {
         storm.eventCount = events?.count
         storm.rate = rate
         storm.seed = seed
+        storm.keptCheckpoints = checkpoints.spacing
         return storm
     }
 

@@ -34,8 +34,8 @@ struct TailCommand: ParsableCommand {
 
     func run() throws {
         let reader = try LedgerReader(opening: data.path)
-        let head = reader.head.position
-        let follower = LogFollower(reader, after: after ?? (head > count ? head - count : 0))
+        let start = try after ?? reader.position(beforeNewest: count)
+        let follower = LogFollower(reader, after: start)
         var previous: Microseconds?
         while true {
             try follower.poll { named in

@@ -27,6 +27,17 @@ enum Terminal {
 
     static var isInteractive: Bool { isatty(STDERR_FILENO) == 1 }
 
+    /// Whether standard output is a terminal that shows colours to somebody who wants them.
+    static var hasColor: Bool {
+        isatty(STDOUT_FILENO) == 1 && isColorWanted
+    }
+
+    /// The convention of no-color.org, and terminals that know no escape sequence.
+    static var isColorWanted: Bool {
+        func value(_ name: String) -> String { getenv(name).map { String(cString: $0) } ?? "" }
+        return value("NO_COLOR").isEmpty && value("TERM") != "dumb"
+    }
+
     static func now() -> Double {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)

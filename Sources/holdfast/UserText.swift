@@ -19,27 +19,6 @@ enum UserText {
     }
 
     static func write(_ user: UserView, to object: inout JSONObjectWriter) {
-        object.string("user", user.name)
-        if let project = user.project {
-            object.string("project", project)
-            object.unsigned("concurrency", user.concurrency)
-            object.string("state", user.state.name)
-        } else {
-            object.null("project")
-            object.null("concurrency")
-            object.string("state", "none")
-        }
-        if let deadline = user.deadline {
-            object.string("deadline", Timestamp.text(deadline))
-        } else {
-            object.null("deadline")
-        }
-        if user.session != 0 {
-            object.unsigned("session", user.session)
-        } else {
-            object.null("session")
-        }
-        object.unsigned("events", user.eventCount)
-        object.unsigned("lastPosition", user.lastPosition)
+        UserJSON.write(user, to: &object)
     }
 }

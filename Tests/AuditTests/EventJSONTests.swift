@@ -7,10 +7,13 @@ import Testing
     private static let time: Microseconds = 1_464_747_170_000_250
 
     private func line(
-        _ event: Event, user: String = "", project: String = "", asked: String = ""
+        _ event: Event, user: String = "", project: String = "", asked: String = "",
+        address: String? = nil
     ) -> String {
         EventJSON.line(
-            NamedEvent(event: event, user: user, project: project, inputProject: asked))
+            NamedEvent(
+                event: event, user: user, project: project, inputProject: asked,
+                clientAddress: address))
     }
 
     @Test func anApplyThatWasGranted() {
@@ -24,9 +27,12 @@ import Testing
         event.deadline = Self.time + .seconds(30)
         event.previousOfUser = 6
         #expect(
-            line(event, user: "ann \"x\"\\\n☂", project: "cap-demo", asked: "cap-demo")
+            line(
+                event, user: "ann \"x\"\\\n☂", project: "cap-demo", asked: "cap-demo",
+                address: "192.0.2.0/24")
                 == #"{"position":7,"time":"2016-06-01T02:12:50.000250Z","kind":"applied","#
-                + #""outcome":"granted","user":"ann \"x\"\\\n☂","project":"cap-demo","#
+                + #""outcome":"granted","user":"ann \"x\"\\\n☂","userNumber":1,"#
+                + #""clientAddress":"192.0.2.0/24","project":"cap-demo","#
                 + #""concurrency":3,"session":null,"state":"reserved","#
                 + #""deadline":"2016-06-01T02:13:20.000250Z","namedSession":null,"#
                 + #""runsWithoutClient":false,"askedProject":"cap-demo","caller":"credential 2","#
@@ -43,7 +49,8 @@ import Testing
         #expect(
             line(event, user: "ann")
                 == #"{"position":18446744073709551615,"time":"1970-01-01T00:00:00.000000Z","#
-                + #""kind":"disconnected","outcome":"stale","user":"ann","project":null,"#
+                + #""kind":"disconnected","outcome":"stale","user":"ann","userNumber":1,"#
+                + #""clientAddress":null,"project":null,"#
                 + #""concurrency":null,"session":null,"state":null,"deadline":null,"#
                 + #""namedSession":12,"runsWithoutClient":false,"askedProject":null,"#
                 + #""caller":"anonymous","previousOfUser":9,"previousOfConcurrency":null}"#)
@@ -56,7 +63,8 @@ import Testing
         #expect(
             line(event)
                 == #"{"position":5,"time":"1970-01-01T00:00:03.000000Z","kind":"opened","#
-                + #""outcome":"done","user":null,"project":null,"concurrency":null,"session":null,"#
+                + #""outcome":"done","user":null,"userNumber":null,"clientAddress":null,"#
+                + #""project":null,"concurrency":null,"session":null,"#
                 + #""state":null,"deadline":null,"namedSession":null,"runsWithoutClient":false,"#
                 + #""askedProject":null,"caller":"ledger","previousOfUser":null,"#
                 + #""previousOfConcurrency":2,"outageSeconds":11.25}"#)
@@ -76,7 +84,8 @@ import Testing
         #expect(
             line(event, project: "p")
                 == #"{"position":2,"time":"1970-01-01T00:00:00.000000Z","kind":"projectModified","#
-                + #""outcome":"done","user":null,"project":"p","concurrency":null,"session":null,"#
+                + #""outcome":"done","user":null,"userNumber":null,"clientAddress":null,"#
+                + #""project":"p","concurrency":null,"session":null,"#
                 + #""state":null,"deadline":null,"namedSession":null,"runsWithoutClient":false,"#
                 + #""askedProject":null,"caller":"command line","previousOfUser":null,"#
                 + #""previousOfConcurrency":1,"settings":{"concurrencies":60,"#
@@ -84,6 +93,7 @@ import Testing
                 + #""cleanupTimeSeconds":0.000001,"requiresSessionName":true}}"#)
     }
 
+    /// Of a user that was forgotten: the number is all that is left.
     @Test func anOperatorsRepossession() {
         var event = Event(position: 9, time: 0, kind: .repossessed, outcome: .operator_)
         event.state = .recovering
@@ -96,9 +106,10 @@ import Testing
         event.previousOfConcurrency = 8
         event.caller = Caller.library.rawValue
         #expect(
-            line(event, user: "d", project: "p")
+            line(event, project: "p")
                 == #"{"position":9,"time":"1970-01-01T00:00:00.000000Z","kind":"repossessed","#
-                + #""outcome":"operator","user":"d","project":"p","concurrency":2,"session":8,"#
+                + #""outcome":"operator","user":null,"userNumber":4,"clientAddress":null,"#
+                + #""project":"p","concurrency":2,"session":8,"#
                 + #""state":"recovering","deadline":"1970-01-01T00:00:05.000000Z","#
                 + #""namedSession":null,"runsWithoutClient":false,"askedProject":null,"#
                 + #""caller":"library","previousOfUser":8,"previousOfConcurrency":8}"#)

@@ -14,12 +14,14 @@ struct Story {
     let digest: Digest32
 
     /// Writes it. The same seed gives the same events.
-    init(in path: String, seed: UInt64 = 1, stepCount: Int = 220) throws {
+    init(
+        in path: String, seed: UInt64 = 1, stepCount: Int = 220, hasEpochs: Bool = false
+    ) throws {
         directory = DataDirectory(path)
         var generator = SeededGenerator(seed: seed)
         do {
             let ledger = try WritableLedger(opening: directory, options: Ledger.Options())
-            try Self.play(on: ledger.core, stepCount, &generator)
+            try Self.play(on: ledger.core, stepCount, hasEpochs, &generator)
             digest = StateDigest.of(ledger.core.state)
             ledger.core.checkpointNow()
         }
@@ -27,7 +29,8 @@ struct Story {
     }
 
     private static func play(
-        on core: LedgerCore, _ stepCount: Int, _ generator: inout SeededGenerator
+        on core: LedgerCore, _ stepCount: Int, _ hasEpochs: Bool,
+        _ generator: inout SeededGenerator
     ) throws {
         var now = start
         func perform(_ action: Action) throws -> ActionReply {
@@ -58,12 +61,19 @@ struct Story {
                 let count = UInt32(1 + generator.below(4))
                 let change = ProjectChange(concurrencyCount: count)
                 _ = try perform(.modifyProject("alpha", change))
-            default: try reopen(core, &now)
+            default: try reopen(core, &now, inNewEpoch: hasEpochs && step % 2 == 0)
             }
             if step % 4 == 3 { try core.commit(wallOffset: 7) }
         }
-        // A move ends it: two events of one action.
+        // Somebody comes, is forgotten while connected, and comes again: two users.
         now += .seconds(200)
+        for isForgotten in [true, false] {
+            _ = try perform(.apply(user: "leaver", project: "beta"))
+            _ = try perform(.createSession(user: "leaver"))
+            if isForgotten { _ = try perform(.forget(user: "leaver")) }
+        }
+        try core.commit(wallOffset: 7)
+        // A move ends it: two events of one action.
         _ = try perform(.modifyProject("alpha", ProjectChange(concurrencyCount: 4)))
         _ = try perform(.modifyProject("beta", ProjectChange(concurrencyCount: 4)))
         _ = try perform(.apply(user: "mover", project: "alpha"))
@@ -71,11 +81,39 @@ struct Story {
         try core.commit(wallOffset: 7)
     }
 
-    private static func reopen(_ core: LedgerCore, _ now: inout Microseconds) throws {
+    private static func reopen(
+        _ core: LedgerCore, _ now: inout Microseconds, inNewEpoch: Bool
+    ) throws {
         try core.settle(at: now, wallOffset: 7)
         try core.commit(wallOffset: 7)
         now += .seconds(11)
-        core.open(at: now, outage: .seconds(11), by: .ledger)
+        if inNewEpoch {
+            try core.beginEpoch(at: now, outage: .seconds(11), by: .ledger)
+        } else {
+            core.open(at: now, outage: .seconds(11), by: .ledger)
+        }
+    }
+
+    /// The name that a userNamed event binds, by the document of the form.
+    func name(of event: Event, _ keys: ForgedKeys) throws -> String? {
+        for batch in try LogForge.batches(in: directory.log) {
+            for (position, range) in batch.texts where position == event.position {
+                return keys.name(
+                    Array(batch.bytes[range]), user: event.user, position: position)
+            }
+        }
+        return nil
+    }
+
+    /// Puts another text of the same length with an event, and makes the chain anew.
+    func putText(of event: Event, _ text: [UInt8]?) throws {
+        try LogForge.rewrite(in: directory.log) { batches in
+            let index = batches.index(holding: event.position)
+            let range = batches[index].texts.first { $0.position == event.position }!.range
+            precondition(text?.count == range.count)
+            batches[index].bytes.replaceSubrange(range, with: text!)
+            batches.sealAll()
+        }
     }
 
     /// The first event that fits.

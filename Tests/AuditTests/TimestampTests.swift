@@ -50,6 +50,30 @@ import Testing
         #expect(parse(text) == 1_577_836_800_000_000 + offset)
     }
 
+    /// What people type has their own offset; a trace, and whatever else is stored, is in UTC.
+    @Test(arguments: [
+        ("2026-11-23T21:00:00+01:00", "2026-11-23T20:00:00Z"),
+        ("2026-11-23T21:00:00-05:30", "2026-11-24T02:30:00Z"),
+        ("2026-01-01T00:30:00+14:00", "2025-12-31T10:30:00Z"),
+        ("2026-11-23T21:00:00.25+00:00", "2026-11-23T21:00:00.25Z"),
+        ("2026-11-23T21:00:00Z", "2026-11-23T21:00:00Z"),
+    ])
+    func localTimes(local: String, utc: String) {
+        #expect(Timestamp.parseLocal(local.utf8) == parse(utc))
+        #expect(parse(utc) != nil)
+        #expect((parse(local) == nil) == !(local.hasSuffix("Z") || local.hasSuffix("+00:00")))
+    }
+
+    @Test(arguments: [
+        "+01:00", "2026-11-23T21:00:00", "2026-11-23T21:00:00+1:00", "2026-11-23T21:00:00+0100",
+        "2026-11-23T21:00:00+24:00", "2026-11-23T21:00:00+01:60", "2026-11-23T21:00:00+01:00Z",
+        "2026-11-23T21:00:00+01:000", "2026-11-23T21:00:00Z+01:00", "2026-11-23T21:00:00+01",
+        "2026-11-23T21:00:00 +01:00", "2026-02-29T21:00:00+01:00",
+    ])
+    func noLocalTimes(text: String) {
+        #expect(Timestamp.parseLocal(text.utf8) == nil)
+    }
+
     @Test(arguments: [
         "", "Z", "2020", "2020-01-01", "2020-01-01T00:00Z", "2020-01-01T00:00:00",
         "2020-01-01 00:00:00Z", "2020-1-1T00:00:00Z", "20200101T000000Z", "+2020-01-01T00:00:00Z",

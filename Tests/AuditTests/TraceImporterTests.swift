@@ -150,6 +150,7 @@ func importTrace(
             let data = scratch.directory("cut\(count)")
             let log = scratch.directory("cut\(count)/log")
             Files.copy(scratch("whole/log/data.mdb"), to: log + "/data.mdb")
+            Files.copy(scratch("whole/personal.keys"), to: data + "/personal.keys")
             try LogForge.replaceBatches(in: log, by: Array(batches.prefix(count)))
             if count % 2 == 0 {
                 // A checkpoint that stands further on than the log.
@@ -188,11 +189,35 @@ func importTrace(
         let data = scratch.directory("cut")
         let log = scratch.directory("cut/log")
         Files.copy(scratch("whole/log/data.mdb"), to: log + "/data.mdb")
+        Files.copy(scratch("whole/personal.keys"), to: scratch("cut/personal.keys"))
         try LogForge.rewrite(in: log) { $0 = Array($0.prefix(cut + 1)) }
         try importTrace(trace, into: data, change)
         let events = try reading(data) { reader in try reader.allEvents() }
         let expected = try whole.allEvents()
         #expect(events == expected)
+    }
+
+    /// Connections may have any names, and one that is started again is the newer one.
+    @Test func brokenOffItKnowsConnectionsByAnyName() throws {
+        var rows = ""
+        let names = ["1", "01", "c/7", "4294967296", "0", "Ä", "000000001", "999999999"]
+        var generator = SeededGenerator(seed: 77)
+        for second in 0 ..< 6_000 {
+            let time = Timestamp.text(Story.start + .seconds(Int64(second)))
+            let name = names[generator.below(names.count)]
+            let action = ["start", "drop", "close"][generator.below(3)]
+            rows += "\(time),u\(generator.below(5)),\(name),\(action),\n"
+        }
+        let trace = write(rows)
+        try importTrace(trace, into: scratch("whole"))
+        let expected = try reading(scratch("whole")) { try $0.allEvents() }
+        try importTrace(trace, into: scratch("cut"))
+        try LogForge.rewrite(in: scratch("cut/log")) { $0.removeLast(2) }
+        Files.remove(scratch("cut/views"))
+        #expect(try importTrace(trace, into: scratch("cut")).resumedRowCount == 2_048)
+        #expect(try reading(scratch("cut")) { try $0.allEvents() } == expected)
+        let reports = expected.filter { $0.namesSession && $0.outcome != .stale }
+        #expect(reports.count > 300)
     }
 
     /// Another project or other settings would end in other events.

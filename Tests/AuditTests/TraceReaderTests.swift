@@ -1,4 +1,5 @@
 @testable import Audit
+import Foundation
 import Ledger
 import LogForge
 import ReconnectionRules
@@ -162,6 +163,64 @@ import Testing
         }
     }
 
+    @Test func aLineWithoutEndIsNotHeldInMemory() throws {
+        let good = "\(TraceReader.header)\n2020-01-01T00:00:00Z,ann,1,start,"
+        let reason = String(repeating: "r", count: 900_000)
+        #expect(try rows(Array("\(good)\(reason)\n".utf8)).count == 1)
+        let error = #expect(throws: TraceError.self) {
+            try rows(Array("\(good)\(reason)\(reason)\n".utf8))
+        }
+        #expect(error?.line == 2 && error?.reason.contains("longer than 1048576 bytes") ?? false)
+    }
+
+    /// What is checked and what is played must be the same bytes.
+    @Test(arguments: ["shorter", "longer", "other"])
+    func aFileThatChangesIsRefused(how: String) throws {
+        let path = scratch("trace.csv")
+        let content = Array(syntheticTrace(seed: 6, rowCount: 200).utf8)
+        Files.write(content, to: path)
+        let reader = try TraceReader(path: path)
+        try reader.forEachRow { _, _, _ in }
+        let changed =
+            switch how {
+            case "shorter": Array(content.dropLast(60))
+            case "longer": content + content.suffix(60)
+            default: content.map { $0 == UInt8(ascii: "8") ? UInt8(ascii: "7") : $0 }
+            }
+        try Files.overwrite(path, with: changed)
+        let error = #expect(throws: TraceError.self) { try reader.forEachRow { _, _, _ in } }
+        #expect(error?.reason.contains("changed while it was read") ?? false)
+    }
+
+    /// Another file of that name is another file.
+    @Test func aFileThatIsReplacedIsReadOn() throws {
+        let path = scratch("trace.csv")
+        let content = Array(syntheticTrace(seed: 6, rowCount: 200).utf8)
+        Files.write(content, to: path)
+        let reader = try TraceReader(path: path)
+        Files.remove(path)
+        var count = 0
+        try reader.forEachRow { _, _, _ in count += 1 }
+        #expect(count == 200 && reader.byteCount == content.count)
+    }
+
+    /// A pipe can be read once, a trace has to be read more often.
+    @Test func aPipeIsTaken() async throws {
+        let path = scratch("pipe")
+        #expect(mkfifo(path, 0o600) == 0)
+        let content = Array(syntheticTrace(seed: 7, rowCount: 5_000).utf8)
+        let writer = Thread { Files.append(content, to: path) }
+        writer.start()
+        let reader = try TraceReader(path: path)
+        Files.write(content, to: scratch("trace.csv"))
+        #expect(try reader.digest == TraceReader(path: scratch("trace.csv")).digest)
+        for _ in 0 ..< 2 {
+            var count = 0
+            try reader.forEachRow { _, _, _ in count += 1 }
+            #expect(count == 5_000)
+        }
+    }
+
     // MARK: - What is taken
 
     @Test func goodRows() throws {
@@ -202,5 +261,23 @@ import Testing
         }
         #expect(numbers == Array(1 ... 30))
         #expect(offsets == offsets.sorted() && offsets.last == reader.byteCount)
+    }
+}
+
+extension Files {
+    /// Writes into the file that stands there, a moment later by its clock.
+    fileprivate static func overwrite(_ path: String, with content: [UInt8]) throws {
+        let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+        try handle.truncate(atOffset: 0)
+        try handle.write(contentsOf: content)
+        try handle.close()
+        var times = [timespec(tv_sec: 5, tv_nsec: 0), timespec(tv_sec: 5, tv_nsec: 0)]
+        #expect(utimensat(AT_FDCWD, path, &times, 0) == 0)
+    }
+
+    fileprivate static func append(_ content: [UInt8], to path: String) {
+        guard let file = fopen(path, "a") else { return }
+        fwrite(content, 1, content.count, file)
+        fclose(file)
     }
 }

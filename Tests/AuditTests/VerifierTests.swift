@@ -23,7 +23,8 @@ import Testing
 
     @Test func theStoryHasWhatItIsToShow() throws {
         let events = try Story(in: scratch("data")).events
-        #expect(Set(events.map(\.kind)) == Set(Event.Kind.allCases))
+        // Epochs have a story of their own.
+        #expect(Set(events.map(\.kind)).union([.epochBegun]) == Set(Event.Kind.allCases))
         let outcomes = Set(events.map(\.outcome))
         let rare: Set<Event.Outcome> = [.sessionNameRequired]
         #expect(outcomes.union(rare) == Set(Event.Outcome.allCases))
@@ -221,22 +222,49 @@ import Testing
 
     @Test func aNameBoundTwiceIsFound() throws {
         let story = try Story(in: scratch("data"))
-        var named = 0
-        try LogForge.rewrite(in: story.directory.log) { batches in
-            // All users' names are equally long but the last digit.
-            for index in batches.indices {
-                let text = batches[index].textOffset
-                for offset in text ..< text + max(0, batches[index].textByteCount - 5)
-                where Array(batches[index].bytes[offset ..< offset + 5]) == Array("user-".utf8) {
-                    batches[index].bytes[offset + 5] = UInt8(ascii: "0")
-                    named += 1
-                }
-            }
-            batches.sealAll()
+        let keys = try #require(ForgedKeys(file: Files.read(story.directory.personalKeys)))
+        let naming = story.events.filter { $0.kind == .userNamed }
+        let first = try #require(try story.name(of: naming[0], keys))
+        try story.putText(
+            of: naming[1],
+            keys.sealed(first, user: naming[1].user, position: naming[1].position))
+        let error = verifyError(story.directory)
+        #expect(damagedPosition(error) == naming[1].position)
+        #expect(error?.message.contains("bound twice") ?? false)
+    }
+
+    /// A name that was sealed for somebody else, or for another place.
+    @Test func aNameInAnotherOnesPlaceIsFound() throws {
+        let story = try Story(in: scratch("data"))
+        let keys = try #require(ForgedKeys(file: Files.read(story.directory.personalKeys)))
+        let naming = story.events.filter { $0.kind == .userNamed }
+        for wrong in [
+            keys.sealed("new", user: naming[1].user + 1, position: naming[1].position),
+            keys.sealed("new", user: naming[1].user, position: naming[1].position + 1),
+        ] {
+            try story.putText(of: naming[1], wrong)
+            let error = verifyError(story.directory)
+            #expect(damagedPosition(error) == naming[1].position)
+            #expect(error?.message.contains("not what was sealed") ?? false)
         }
-        #expect(named > 3)
-        let second = story.events.filter { $0.kind == .userNamed }[1]
-        #expect(damagedPosition(verifyError(story.directory)) == second.position)
+        try story.putText(
+            of: naming[1],
+            keys.sealed("new", user: naming[1].user, position: naming[1].position))
+        #expect(verifyError(story.directory) == nil)
+    }
+
+    /// Without the keys everything is checked but that sealed names are bound once.
+    @Test func noKeyIsNeeded() throws {
+        let story = try Story(in: scratch("data"))
+        let sound = try Verifier.verify(story.directory)
+        #expect(sound.unopenedNameCount == 1 && sound.forgottenCount == 1)
+        #expect(sound.userCount > 3)
+        Files.remove(story.directory.personalKeys)
+        var report = try Verifier.verify(story.directory)
+        #expect(report.unopenedNameCount == sound.userCount)
+        report.unopenedNameCount = 1
+        report.times = sound.times
+        #expect(report == sound)
     }
 
     @Test func headerTimesThatAreNotTheEventsAreFound() throws {

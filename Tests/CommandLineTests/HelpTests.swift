@@ -5,8 +5,11 @@ import Testing
         ["serve"], ["project"], ["project", "set"], ["project", "list"],
         ["credential"], ["credential", "create"], ["credential", "list"],
         ["credential", "disable"],
-        ["apply"], ["session"], ["disconnect"], ["destroy"], ["repossess"], ["import"],
+        ["apply"], ["session"], ["disconnect"], ["destroy"], ["repossess"], ["forget"], ["import"],
+        ["export"], ["backup"], ["restore"],
         ["history"], ["state"], ["stats"], ["tail"], ["verify"], ["rebuild"], ["storm"],
+        ["head"], ["prove"], ["check-proof"],
+        ["explain"], ["replay"], ["diff"], ["whatif"], ["generate"],
         ["version"],
     ]
 

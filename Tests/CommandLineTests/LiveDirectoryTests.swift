@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Testing
 
@@ -23,15 +24,33 @@ import Testing
             let state = try object(try await scratch.done("state", "u1", "--json").only)
             #expect(state["concurrency"] as? Int == 1)
             #expect(try await scratch.done("state").count == 3)
+            #expect(try await scratch.done("state", "--at", "2").count == 2)
+            let difference = try await scratch.done("diff", "2", "9", "--json").map(object)
+            #expect(difference[1]["user"] as? String == "u1")
             let history = try await scratch.done("history", "u1", "--json").map(object)
             #expect(history.last?["outcome"] as? String == "fresh")
             let slot = try await scratch.done(
                 "history", "--project", "cap-demo", "--concurrency", "1", "--json")
             #expect(!slot.isEmpty)
+            let explained = try await scratch.done("explain", "u1")
+            #expect(explained.last?.hasSuffix("connected with session 6. [6]") == true)
+            let explanation = try object(
+                try await scratch.done("explain", "u1", "--at", "5", "--json").only)
+            #expect(explanation["position"] as? Int == 5)
             let statistics = try object(try await scratch.done("stats", "--json").only)
             #expect(statistics["grantedNew"] as? Int == 1)
             #expect(try await scratch.done("tail", "-n", "2").count == 2)
             #expect(try await scratch.done("credential", "list").isEmpty)
+            let head = try object(try await scratch.done("head", "--json").only)
+            #expect(head["position"] as? Int == statistics["events"] as? Int)
+            let key = try await scratch.done("head", "--public-key").only
+            let proof = try await scratch.done("prove", "2").only
+            let file = scratch.path + "/proof"
+            try proof.write(toFile: file, atomically: false, encoding: .utf8)
+            let checked = try await scratch.run(["check-proof", file, "--key", key])
+            #expect(checked.status == 0, "\(checked.errors)")
+            let asked = try await scratch.done("whatif", "--concurrencies", "1,2", "--json").only
+            #expect(asked.hasPrefix("[{") && asked.contains("\"grantedNew\":1,"))
         }
     }
 

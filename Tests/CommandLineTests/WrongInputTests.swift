@@ -31,14 +31,22 @@ import Testing
         Form(words: ["disconnect", "u1"], writes: true),
         Form(words: ["destroy", "u1"], writes: true),
         Form(words: ["repossess", "u1"], writes: true),
+        Form(words: ["forget", "u1"], writes: true),
         Form(
             words: ["import", "TRACE", "--project", "p1", "--concurrencies", "5"], creates: true,
             writes: true),
-        Form(words: ["history", "u1"]),
+        Form(words: ["history", "u1"]), Form(words: ["history"]),
+        Form(words: ["explain", "u1", "--at", "3"]),
+        Form(words: ["history", "--where", "user=u1", "--newest-first"]),
+        Form(words: ["replay"]), Form(words: ["replay", "--json", "--from", "1"]),
         Form(words: ["state"]), Form(words: ["state", "u1"]),
         Form(words: ["state", "u1", "--at", "3"]), Form(words: ["verify", "--without-rules"]),
+        Form(words: ["state", "--at", "3"]), Form(words: ["diff", "1", "3"]),
+        Form(words: ["diff", "1", "3", "--user", "u1"]),
         Form(words: ["stats"]), Form(words: ["tail"]), Form(words: ["tail", "-f"]),
         Form(words: ["verify"]), Form(words: ["rebuild"]),
+        Form(words: ["head"]), Form(words: ["head", "--public-key"]), Form(words: ["prove", "1"]),
+        Form(words: ["whatif"]), Form(words: ["whatif", "--reconnect-window", "40s,1h", "--json"]),
     ]
 
     /// Runs a command on a directory and expects it to be refused and everything to be as it was.
@@ -252,11 +260,16 @@ import Testing
         Row("import", status: 2, says: "TRACE"),
         Row("import", "TRACE", status: 2, says: "--project"),
         Row("import", "TRACE", "--project", "p1", status: 2, says: "--concurrencies"),
-        Row("history", status: 2, says: "name a user"),
-        Row("history", "--project", "p1", status: 2, says: "name a user"),
+        Row("explain", status: 2, says: "user"),
+        Row("explain", "u1", "--at", "nine", status: 2, says: "nine"),
+        Row("explain", "u1", "--at", "2026-11-23T21:00:00", status: 2, says: "2026-11-23T21:00:00"),
         Row("history", "--concurrency", "1", status: 2, says: "name a user"),
         Row("credential", "disable", status: 2, says: "<number>"),
         Row("serve", "--listen", status: 2, says: "--listen"),
+        Row("prove", status: 2, says: "--from FILE"),
+        Row("verify", "--key", "k", status: 2, says: "--kept"),
+        Row("diff", status: 2, says: "<TIME|POSITION>"),
+        Row("diff", "1", status: 2, says: "<TIME|POSITION>"),
     ])
     func somethingIsMissing(row: Row) async throws { try await expect(row) }
 
@@ -274,10 +287,26 @@ import Testing
         Row("history", "u1", "--limit", "0", status: 2, says: "--limit"),
         Row("history", "u1", "--limit", "x", status: 2, says: "'x'"),
         Row("history", "u1", "--before", "x", status: 2, says: "'x'"),
+        Row("history", "u1", "--after", "-1", status: 2, says: "--after"),
+        Row("history", "u1", "--user-number", "1", status: 2, says: "not both"),
+        Row("history", "--since", "yesterday", status: 2, says: "'yesterday'"),
+        Row("history", "--until", "", status: 2, says: "--until"),
+        Row("history", "--kind", "lost", status: 2, says: "repossessed"),
+        Row("history", "--outcome", "lost", status: 2, says: "windowExpired"),
+        Row("history", "--color", "blue", status: 2, says: "always"),
+        Row("history", "--where", "user=u1 nand", status: 2, says: "column 9: expected and"),
+        Row("history", "--where", "", status: 2, says: "column 1: expected a condition"),
+        Row("history", "--where", "usr=u1", status: 2, says: "column 1: there is no key usr"),
+        Row("replay", "--until", "user", status: 2, says: "column 5: expected = or !="),
+        Row("replay", "--from", "x", status: 2, says: "'x'"),
+        Row("replay", "--at", "1", "--to", "2", status: 2, says: "use --from and --to"),
         Row("tail", "-n", "x", status: 2, says: "'x'"),
         Row("tail", "--after", "x", status: 2, says: "'x'"),
         Row("credential", "disable", "x", status: 2, says: "'x'"),
         Row("credential", "disable", "77", status: 1, says: "77"),
+        Row("prove", "x", status: 2, says: "'x'"),
+        Row("prove", "0", status: 2, says: "begin at 1"),
+        Row("prove", "99", status: 1, says: "no event at position 99"),
         Row("history", "--project", "p1", "--concurrency", "9", status: 1, says: "1 to 2"),
         Row("history", "--project", "p1", "--concurrency", "0", status: 1, says: "1 to 2"),
     ])
@@ -307,7 +336,20 @@ import Testing
             "history", "--project", "nope", "--concurrency", "1", status: 1,
             says: "no project nope"),
         Row("history", "nobody", status: 1, says: "no user nobody"),
+        Row("forget", "nobody", status: 1, says: "no user of that name"),
+        Row("explain", "nobody", status: 1, says: "never saw a user \"nobody\""),
+        Row("explain", "U1", "--at", "3", status: 1, says: "There is one called \"u1\""),
+        Row("history", "--user-number", "2", status: 1, says: "numbers 1 to 1"),
+        Row("history", "--user-number", "0", status: 1, says: "no user of number 0"),
+        Row("history", "--project", "nope", status: 1, says: "no project nope"),
+        Row("history", "--session", "1", status: 1, says: "no session 1"),
+        Row("history", "--session", "999", status: 1, says: "no session 999"),
+        Row("replay", "--user", "nobody", status: 1, says: "no user nobody"),
+        Row("replay", "--project", "nope", "--json", status: 1, says: "no project nope"),
         Row("state", "nobody", status: 1, says: "no user nobody"),
+        Row("state", "--project", "nope", status: 1, says: "no project nope"),
+        Row("diff", "1", "2", "--user", "nobody", status: 1, says: "no user nobody"),
+        Row("diff", "1", "2", "--project", "nope", status: 1, says: "no project nope"),
         Row("apply", "", "--project", "p1", status: 1, says: "empty"),
         Row("apply", "a\nb", "--project", "p1", status: 1, says: "control characters"),
         Row("session", "", status: 1, says: "empty"),
@@ -335,6 +377,31 @@ import Testing
     func aStormIsWrong(row: Row) async throws { try await expect(row) }
 
     @Test(arguments: [
+        Row("whatif", "--reconnect-window", "40s,", status: 2, says: "'40s,'"),
+        Row("whatif", "--reconnect-window", "40s,25h", status: 2, says: "1 s to 24 h"),
+        Row("whatif", "--concurrencies", "60,-1", status: 2, says: "'60,-1'"),
+        Row("whatif", "--concurrencies", "16000001", status: 2, says: "16000000"),
+        Row("whatif", "--lock-timeout", "x", status: 2, says: "'x'"),
+        Row("whatif", "--since", "yesterday", status: 2, says: "'yesterday'"),
+        Row(
+            "whatif", "--since", "2020-01-02T00:00:00Z", "--until", "2020-01-01T00:00:00Z",
+            status: 2, says: "--since is later"),
+        Row("whatif", "--threads", "0", status: 2, says: "--threads"),
+        Row("whatif", "--silent", "101", status: 2, says: "--silent"),
+        Row("whatif", "--svg", "", status: 2, says: "--svg names no file"),
+        Row("whatif", "--project", "nope", status: 1, says: "no project nope"),
+        Row("whatif", "--until", "2020-01-01T00:00:00Z", status: 1, says: "nothing was recorded"),
+        Row("whatif", "--svg", "/no/curve.svg", status: 1, says: "/no/curve.svg"),
+    ])
+    func aWhatIfIsWrong(row: Row) async throws {
+        try await Scratch.with { scratch in
+            try await makeLedger(scratch)
+            try await expectRefusal(
+                row.words, in: scratch, data: scratch.data, status: row.status, saying: row.text)
+        }
+    }
+
+    @Test(arguments: [
         Row("serve", "--listen", "here", status: 2, says: "'here'"),
         Row("serve", "--listen", "127.0.0.1:99999", status: 2, says: "99999"),
         Row("serve", "--listen", "127.0.0.1:http", status: 2, says: "http"),
@@ -342,10 +409,23 @@ import Testing
         Row("serve", "--listen", "192.0.2.1:0", status: 1, says: "192.0.2.1"),
         Row("serve", "--listen", "0.0.0.0:0", "--anonymous", status: 1, says: "loopback"),
         Row("serve", "--log-level", "loud", status: 2, says: "critical"),
+        Row("serve", "--publish-heads", "https://a.example/x", status: 1, says: "no TLS"),
+        Row("serve", "--publish-heads", "http://", status: 1, says: "no host"),
+        Row("serve", "--publish-heads", "http://a:0/", status: 1, says: "no such port"),
+        Row("serve", "--publish-heads", "http://u@a/", status: 1, says: "no user"),
+        Row("serve", "--publish-heads", "", status: 2, says: "--publish-heads"),
+        Row("serve", "--publish-interval", "10ms", status: 2, says: "1s or more"),
+        Row("serve", "--origin", "my ledger", status: 2, says: "--origin"),
     ])
     func anAddressOrLevelIsWrong(row: Row) async throws { try await expect(row) }
 
     @Test(arguments: [
+        Row("prove", "1", "--from", "/no/heads", status: 1, says: "/no/heads"),
+        Row("prove", "--from", "/dev/null", status: 1, says: "no head in /dev/null"),
+        Row("prove", "1", "--from", "/etc/passwd", status: 1, says: "/etc/passwd: line 1:"),
+        Row("verify", "--kept", "/no/heads", status: 1, says: "/no/heads"),
+        Row("verify", "--kept", "/etc/passwd", status: 1, says: "/etc/passwd: line 1:"),
+        Row("verify", "--kept", "/dev/null", "--key", "k", status: 1, says: "NAME+ID+KEY"),
         Row(
             "import", "/no/trace.csv", "--project", "p1", "--concurrencies", "2", status: 1,
             says: "/no/trace.csv"),
@@ -360,6 +440,19 @@ import Testing
             says: "holdfast"),
     ])
     func aTraceIsWrong(row: Row) async throws { try await expect(row) }
+
+    @Test(arguments: [
+        Row("diff", "1", "soon", status: 2, says: "'soon'"),
+        Row("diff", "3", "2", status: 2, says: "swap them"),
+        Row(
+            "diff", "2026-11-23T10:00:01Z", "2026-11-23T10:00:00Z", status: 2, says: "swap them"),
+        Row("diff", "3", "2000-01-01T00:00:00Z", status: 1, says: "swap them"),
+        Row("diff", "1", "2", "--user", "u1", "--project", "p1", status: 2, says: "not both"),
+        Row("diff", "1", "2", "--user", "u1", "--user-number", "1", status: 2, says: "not both"),
+        Row("rebuild", "--checkpoint-spacing", "-1", status: 2, says: "--checkpoint-spacing"),
+        Row("serve", "--checkpoint-spacing", "few", status: 2, says: "'few'"),
+    ])
+    func aMomentOrASpacingIsWrong(row: Row) async throws { try await expect(row) }
 
     /// On a ledger that is there, and where nothing is yet.
     private func expect(_ row: Row) async throws {

@@ -76,7 +76,7 @@ import Testing
     @Test func namesComeBack() throws {
         let log = try EventLog(directory: scratch.path, mode: .create)
         let names = ["a", "Ärger ☂︎", String(repeating: "ü", count: 128), "a,b\"c"]
-        var builder = BatchMaker(after: .empty)
+        var builder = BatchMaker(after: .empty, version: 1)
         var position: Position = 0
         for (index, name) in names.enumerated() {
             // Two events without a name in between.
@@ -164,7 +164,7 @@ import Testing
         let log = try EventLog(directory: scratch.path, mode: .create)
         var head = LogHead.empty
         let name = [UInt8](repeating: 120, count: LogFormat.nameByteCountMax)
-        var builder = BatchMaker(after: head)
+        var builder = BatchMaker(after: head, version: 1)
         // 256-byte names make it long in fewer events.
         for _ in 0 ..< 7 {
             let first = builder.nextPosition

@@ -14,7 +14,7 @@ import Testing
     ) -> (bytes: [UInt8], head: LogHead) {
         let previous = LogHead(
             position: 40, time: 900, hash: Digest32((0 ..< 32).map { 0xF0 ^ UInt8($0) }))
-        var builder = BatchMaker(after: previous)
+        var builder = BatchMaker(after: previous, version: 1)
         builder.append(namingEvent(at: 41, time: 1_000, user: 3), name: Array("ada".utf8))
         builder.append(sampleEvent(at: 42, time: 2_000))
         var bytes: [UInt8] = []
@@ -137,7 +137,7 @@ import Testing
     }
 
     @Test func theBuilderIsUsedOverAndOver() throws {
-        var builder = BatchMaker(after: .empty)
+        var builder = BatchMaker(after: .empty, version: 1)
         var previous = Digest32.zero
         for round in 0 ..< 3 {
             let first = Position(2 * round + 1)
@@ -155,7 +155,7 @@ import Testing
     }
 
     @Test func aFullBatchSaysSo() {
-        var builder = BatchMaker(after: .empty)
+        let builder = BatchMaker(after: .empty)
         for position in 1 ... Position(LogFormat.batchEventCountMax) {
             #expect(!builder.isFull)
             builder.append(sampleEvent(at: position, time: 0))

@@ -143,7 +143,7 @@ import Testing
     /// Three batches with names and an origin.
     private func makeLogWithEverything() throws {
         let log = try EventLog(directory: scratch.path, mode: .create)
-        var builder = BatchMaker(after: .empty)
+        var builder = BatchMaker(after: .empty, version: 1)
         let origin = BatchOrigin(source: Digest32([UInt8](repeating: 9, count: 32)), rowCount: 5)
         for round in 0 ..< 3 {
             let first = builder.nextPosition

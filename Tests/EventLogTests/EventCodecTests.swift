@@ -68,7 +68,8 @@ import Testing
             kinds == [
                 "1 opened", "2 projectNamed", "3 projectModified", "4 userNamed", "5 applied",
                 "6 sessionCreated", "7 disconnected", "8 destroyed", "9 repossessed",
-                "10 recovered", "11 withdrawn", "12 restored",
+                "10 recovered", "11 withdrawn", "12 restored", "13 userForgotten",
+                "14 epochBegun",
             ])
         let outcomes = Event.Outcome.allCases.map { "\($0.rawValue) \($0)" }
         #expect(
@@ -131,7 +132,7 @@ import Testing
     }
 
     /// With a check word that fits: numbers and flags nobody has given a meaning.
-    @Test(arguments: [(0, 0), (0, 13), (0, 255), (1, 0), (1, 19), (2, 7), (3, 4), (3, 128)])
+    @Test(arguments: [(0, 0), (0, 15), (0, 255), (1, 0), (1, 19), (2, 7), (3, 4), (3, 128)])
     func unknownNumbersAreNotGuessedAt(offset: Int, value: Int) {
         var record = ForgedBatch(key: 0, bytes: encoded(sampleEvent(at: 5, time: 1)))
         record.bytes[offset] = UInt8(value)

@@ -93,7 +93,7 @@ import Testing
         let id = try EventLog(directory: scratch.path, mode: .readOnly).ledgerId
         #expect(meta.count == 72)
         #expect(Array(meta[..<8]) == Array("HOLDFAST".utf8))
-        #expect(Array(meta[8 ..< 16]) == [1, 0, 0, 0, 0, 0, 0, 0])
+        #expect(Array(meta[8 ..< 16]) == [2, 0, 0, 0, 0, 0, 0, 0])
         #expect(hex(meta[16 ..< 32]) == id)
         #expect(Array(meta[32 ..< 40]) == [UInt8](repeating: 0, count: 8))
         #expect(Array(meta[40...]) == Array(SHA256.hash(data: meta[..<40])))
@@ -110,7 +110,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [UInt16(2), 3, 258, .max])
+    @Test(arguments: [UInt16(3), 4, 258, .max])
     func aNewerFormatIsNamed(version: UInt16) throws {
         try makeLog(in: scratch.path, [1, 2])
         var meta = try LogForge.meta(in: scratch.path)
@@ -119,7 +119,7 @@ import Testing
         try LogForge.setMeta(in: scratch.path, to: Array(meta.prefix(24)))
         let error = try error(scratch.path)
         #expect(error.code == .newerFormat(version: version))
-        #expect(error.message.contains("log format \(version), newer than 1"))
+        #expect(error.message.contains("log format \(version), newer than 2"))
     }
 
     @Test(arguments: [0, 1])

@@ -86,8 +86,9 @@ struct BatchMaker {
     private let builder: BatchBuilder
     private var head: LogHead
 
-    init(after head: LogHead) {
-        builder = BatchBuilder(after: head.position)
+    /// Version 1 has names as they are.
+    init(after head: LogHead, version: UInt16 = LogFormat.version) {
+        builder = BatchBuilder(after: head.position, version: version)
         self.head = head
     }
 

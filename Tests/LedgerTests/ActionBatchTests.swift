@@ -90,14 +90,14 @@ extension LedgerTests {
             var batch = ActionBatch()
             for action in actions {
                 switch action {
-                case .apply(let user, let project): batch.apply(user: user, project: project)
-                case .createSession(let user, let runsWithoutClient):
+                case .apply(let user, let project, _): batch.apply(user: user, project: project)
+                case .createSession(let user, let runsWithoutClient, _):
                     batch.createSession(user: user, runsWithoutClient: runsWithoutClient)
                 case .disconnect(let user, let session):
                     batch.disconnect(user: user, session: session)
                 case .destroy(let user, let session): batch.destroy(user: user, session: session)
                 case .repossess(let user): batch.repossess(user: user)
-                case .modifyProject: Issue.record("not of a batch")
+                case .modifyProject, .forget: Issue.record("not of a batch")
                 }
             }
             return batch

@@ -1,5 +1,7 @@
+import Audit
 import EventLog
 import Ledger
+import Proofs
 import ReconnectionRules
 import Testing
 
@@ -127,6 +129,35 @@ extension LedgerTests {
                 let position = try await second.value.position
                 #expect(status.counters.starts == 2)
                 #expect(status.position >= position)
+            }
+        }
+
+        /// A batch that is on its way to the disk is in no head: somebody would hold the ledger to
+        /// what a power cut took away.
+        @Test func noHeadCoversWhatIsNotDurable() async throws {
+            struct Desk: HeadDestination {
+                let heads = Shared<[UInt64?]>([])
+                func deliver(_ head: SignedHead, timeout: Swift.Duration) async throws {
+                    heads.change { $0.append(head.head.position) }
+                }
+            }
+            try await withLedger(scratch, clock) { ledger in
+                try await ledger.modifyProject("demo", ProjectChange(concurrencyCount: 10))
+                let desk = Desk()
+                let publisher = try HeadPublisher(
+                    ledger, signer: LedgerHeads.signer(owning: ledger), to: desk)
+                await publisher.finish()
+                let faults = watch()
+                faults.delay(.sync, microseconds: 300_000)
+                let applying = Task { try await ledger.apply(user: "ann", project: "demo") }
+                // Committed, and for anybody to see in LMDB; the second barrier is still to come.
+                #expect(try await eventually { try ledger.log.uncheckedEnd().position > 2 })
+                await publisher.finish()
+                let durable = ledger.head.position
+                #expect(desk.heads.value.allSatisfy { $0! <= durable })
+                let position = try await applying.value.position
+                await publisher.finish()
+                #expect(desk.heads.value.last == position)
             }
         }
 

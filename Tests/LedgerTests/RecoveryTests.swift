@@ -110,6 +110,7 @@ extension LedgerTests {
         /// A copy of the files of a ledger at rest between two answers.
         private func copyOfDirectory() throws -> Scratch {
             let copy = try Scratch()
+            writeBytes(copy.directory.personalKeys, readBytes(scratch.directory.personalKeys))
             for part in ["log", "views"] {
                 mkdir(copy.path + "/" + part, 0o700)
                 // The log first: a checkpoint that is written meanwhile would be ahead of it.
@@ -327,6 +328,8 @@ extension LedgerTests {
                     copy.directory.log + "/data.mdb",
                     readBytes(scratch.directory.log + "/data.mdb"))
                 writeBytes(copy.directory.signOfLife, readBytes(path))
+                writeBytes(
+                    copy.directory.personalKeys, readBytes(scratch.directory.personalKeys))
             }
             clock.advance(by: .seconds(100))
             try await withLedger(copy, clock) { ledger in
@@ -415,6 +418,8 @@ extension LedgerTests {
                     copy.directory.log + "/data.mdb",
                     readBytes(scratch.directory.log + "/data.mdb"))
                 writeBytes(copy.directory.signOfLife, readBytes(scratch.directory.signOfLife))
+                writeBytes(
+                    copy.directory.personalKeys, readBytes(scratch.directory.personalKeys))
                 clock.advance(by: .seconds(29))
                 #expect(try await ledger.user("ann")?.state == .reserved)
                 clock.advance(by: .seconds(1))

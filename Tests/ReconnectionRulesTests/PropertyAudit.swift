@@ -20,7 +20,7 @@ struct Rules: Subject {
 
     mutating func run(_ input: TimedCommand) -> [Event] {
         var events: [Event] = []
-        if case .open = input.command {
+        if input.command.endsOutage {
             state.perform(input.command, at: input.time, by: input.caller) { events.append($0) }
             events += settle(at: input.time)
         } else {
@@ -107,7 +107,7 @@ enum PropertyAudit {
         var later: [Event] = []
         var last = state.time
         for input in inputs {
-            if case .open = input.command {} else {
+            if !input.command.endsOutage {
                 later += resumed.settle(at: last + (input.time - last) / 2)
             }
             later += resumed.run(input)
@@ -239,7 +239,9 @@ enum PropertyAudit {
                 throw fail("a deadline at \(next), but the next is said to be later or none")
             }
         }
-        if state.position != model.position || state.time != model.time {
+        if state.position != model.position || state.time != model.time
+            || state.eventCount != model.eventCount
+        {
             throw fail("stands at \(state.position), \(state.time)")
         }
     }
@@ -273,8 +275,13 @@ enum PropertyAudit {
 
     static func checkTimes(_ events: [Event]) throws(Discrepancy) {
         for (index, event) in events.enumerated() {
-            if event.position != Position(index + 1) {
-                throw Discrepancy("positions have a gap at \(index + 1)")
+            let last = index > 0 ? events[index - 1].position : 0
+            if event.kind == .epochBegun {
+                guard event.position > last + 1 << 40, event.previousOfUser == last,
+                    event.session == index, event.position < 1 << 53
+                else { throw Discrepancy("the epoch begins at a wrong place: \(event)") }
+            } else if event.position != last + 1 {
+                throw Discrepancy("positions have a gap at \(last + 1)")
             }
             if index > 0 && event.time < events[index - 1].time {
                 throw Discrepancy("time runs backward at position \(event.position)")
@@ -292,7 +299,7 @@ enum PropertyAudit {
         }
         var windows: [UserNumber: Window] = [:]
         for event in events {
-            if event.kind == .opened {
+            if event.kind == .opened || event.kind == .epochBegun {
                 for user in windows.keys { windows[user]!.end += event.outage }
             }
             guard let window = windows[event.user] else {
@@ -330,17 +337,18 @@ enum PropertyAudit {
     }
 
     static func checkChains(_ events: [Event], _ state: State) throws(Discrepancy) {
+        let byPosition = Dictionary(uniqueKeysWithValues: events.map { ($0.position, $0) })
         func walk(
             _ head: Position, _ previous: (Event) -> Position
         ) throws(Discrepancy) -> [Position] {
             var found: [Position] = []
             var at = head
             while at != 0 {
-                guard at <= events.count, found.count < events.count else {
+                guard let event = byPosition[at], found.count < events.count else {
                     throw Discrepancy("a chain leads to \(at) and nowhere")
                 }
                 found.append(at)
-                at = previous(events[Int(at) - 1])
+                at = previous(event)
             }
             return found.reversed()
         }
@@ -356,7 +364,7 @@ enum PropertyAudit {
             if state.users[index].eventCount != expected.count {
                 throw Discrepancy("user \(index) counts \(state.users[index].eventCount) events")
             }
-            try checkJumps(expected, events, user: index)
+            try checkJumps(expected, byPosition, user: index)
         }
         for (index, project) in state.projects.enumerated().dropFirst() {
             let found = try walk(project.last) { $0.previousOfConcurrency }
@@ -379,14 +387,14 @@ enum PropertyAudit {
             }
         }
         let found = try walk(state.lastOfLedger) { $0.previousOfConcurrency }
-        let expected = positions { $0.kind == .opened }
+        let expected = positions { $0.isOfLedger }
         if found != expected { throw Discrepancy("ledger chain: \(found), not \(expected)") }
     }
 
     /// Jumps as `JumpTable` describes them: every 16th event of a user is a node; other events
     /// point to the newest node, a node past its two predecessors if they root equal trees.
     static func checkJumps(
-        _ positions: [Position], _ events: [Event], user: Int
+        _ positions: [Position], _ events: [Position: Event], user: Int
     ) throws(Discrepancy) {
         var trees: [(root: Position, size: Int)] = []
         for (index, position) in positions.enumerated() {
@@ -400,9 +408,9 @@ enum PropertyAudit {
                 }
                 trees.append((position, size))
             }
-            let jump = events[Int(position) - 1].jump
+            let jump = events[position]?.jump
             if jump != expected {
-                throw Discrepancy("user \(user): \(position) jumps to \(jump), not \(expected)")
+                throw Discrepancy("user \(user): \(position) jumps to \(jump ?? 0), not \(expected)")
             }
         }
     }

@@ -93,7 +93,8 @@ struct PropertyTests {
             "disconnected.sessionNameRequired", "destroyed.freed", "destroyed.nothingHeld",
             "destroyed.stale", "repossessed.windowExpired", "repossessed.lockExpired",
             "repossessed.moved", "repossessed.operator_", "repossessed.nothingHeld",
-            "recovered.done", "withdrawn.done", "restored.done",
+            "recovered.done", "withdrawn.done", "restored.done", "userForgotten.done",
+            "epochBegun.done",
         ]
         #expect(seen == expected)
         #expect(ties > 1_000)

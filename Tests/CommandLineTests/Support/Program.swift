@@ -46,9 +46,9 @@ final class Child {
     private var hasEnded = false
 
     /// - Parameter io: where the files `io.out` and `io.err` are made.
-    init(_ arguments: [String], io: String, asNobody: Bool = false) throws {
+    init(_ arguments: [String], io: String, asNobody: Bool = false, shell: String? = nil) throws {
         self.io = io
-        var words = [Program.path] + arguments
+        var words = shell.map { ["/bin/sh", "-c", $0] } ?? [Program.path] + arguments
         if asNobody, geteuid() == 0 {
             words = ["/usr/bin/setpriv", "--reuid", Program.nobody, "--regid", Program.nobody]
                 + ["--clear-groups", "--"] + words
@@ -78,7 +78,7 @@ final class Child {
     }
 
     /// No signal blocked or ignored, whatever the process of the tests has set.
-    private static func plainSignals() throws -> posix_spawnattr_t {
+    static func plainSignals() throws -> posix_spawnattr_t {
         var attributes = posix_spawnattr_t()
         try #require(posix_spawnattr_init(&attributes) == 0)
         var signals = sigset_t()

@@ -27,6 +27,11 @@ struct Scratch {
             arguments, io: "\(path)/io-\(UInt32.random(in: .min ... .max))", asNobody: asNobody)
     }
 
+    /// Starts a line of shell.
+    func start(shell line: String) throws -> Child {
+        try Child([], io: "\(path)/io-\(UInt32.random(in: .min ... .max))", shell: line)
+    }
+
     /// Runs a command to its end.
     func run(_ arguments: [String], asNobody: Bool = false) async throws -> Ending {
         try await start(arguments, asNobody: asNobody).wait()

@@ -56,12 +56,15 @@ struct TestServer: Sendable {
 
     static func run(
         _ configure: (inout HoldfastServer.Configuration) -> Void = { _ in },
+        options change: (inout Ledger.Options) -> Void = { _ in },
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         _ body: (TestServer) async throws -> Void
     ) async throws {
         try await withTemporaryDirectory { directory in
             let credential = try CredentialStore(DataDirectory(directory)).create()
-            let ledger = try Ledger(opening: directory)
+            var options = Ledger.Options()
+            change(&options)
+            let ledger = try Ledger(opening: directory, options: options)
             var configuration = HoldfastServer.Configuration()
             configure(&configuration)
             let server = try HoldfastServer(

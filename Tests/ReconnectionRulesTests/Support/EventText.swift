@@ -25,7 +25,8 @@ struct EventText {
         words += input(event)
         words.append("by \(caller(event.caller))")
         if pointers {
-            let ofUser = event.kind == .projectModified ? 0 : event.previousOfUser
+            let isOther = event.kind == .projectModified || event.kind == .epochBegun
+            let ofUser = isOther ? 0 : event.previousOfUser
             words.append("after user #\(ofUser)")
             words.append("concurrency #\(event.previousOfConcurrency)")
             words.append("jump #\(event.jump)")
@@ -50,14 +51,16 @@ struct EventText {
 
     private func result(_ event: Event) -> [String] {
         var words: [String] = []
-        if event.kind == .opened {
+        if event.isAboutLedger {
             words.append("outage \(Seconds.text(event.deadline))")
+            if let end = event.previousEpochEnd { words.append("behind #\(end)") }
         } else {
             if event.state != .none { words.append("\(event.state)") }
             if event.deadline != 0 { words.append("until \(Seconds.text(event.deadline))") }
         }
         if event.flag { words.append("unattended") }
-        if event.session != 0 { words.append("session \(event.session)") }
+        if let count = event.eventCountBefore { words.append("events \(count)") }
+        if event.session != 0, event.kind != .epochBegun { words.append("session \(event.session)") }
         return words
     }
 

@@ -34,7 +34,7 @@ struct Act {
 ///
 /// Verbs: `create P`, `set P concurrencies 3 … [names required|names optional]`, `name a`,
 /// `apply a P`, `session a [unattended]`, `disconnect a [6]`, `destroy a [6]`, `repossess a`,
-/// `open outage 90`, `settle`, `show P|a|counters`. A number after `disconnect` and `destroy` is
+/// `open outage 90`, `epoch outage 90`, `settle`, `show P|a|counters`. A number after `disconnect` and `destroy` is
 /// the session named. `by` says who called; without it the library did. Everything a `given` does
 /// happens at time 0.
 struct Script {
@@ -119,6 +119,7 @@ struct Script {
         case "destroy": return .destroy(user: try cast.user(subject), session: SessionId(object))
         case "repossess": return .repossess(user: try cast.user(subject))
         case "open": return .open(outage: try Seconds.parse(object))
+        case "epoch": return .beginEpoch(outage: try Seconds.parse(object))
         default: throw ScriptFault("'\(verb)' is no verb")
         }
     }

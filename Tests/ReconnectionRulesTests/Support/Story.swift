@@ -28,10 +28,7 @@ struct Stage {
     private(set) var events: [Event] = []
 
     mutating func perform(_ command: Command, at time: Microseconds, by caller: Caller) {
-        if case .open = command {
-        } else {
-            settle(at: time)
-        }
+        if !command.endsOutage { settle(at: time) }
         var emitted: [Event] = []
         let answer = state.perform(command, at: time, by: caller) { emitted.append($0) }
         #expect(emitted.first == answer, "the first event emitted answers the command")

@@ -10,11 +10,15 @@ struct StoryLaws {
             + counterFaults(state.counters) + punctualityFaults() + restoreFaults()
     }
 
-    /// Positions count from 1 without gaps; ledger time never runs backward.
+    /// Positions count from 1 without gaps but where an epoch begins; ledger time never runs backward.
     private func orderFaults() -> [String] {
         var faults: [String] = []
-        for (index, event) in events.enumerated() where event.position != Position(index + 1) {
-            faults.append("#\(event.position) stands at place \(index + 1)")
+        var last: Position = 0
+        for event in events {
+            if event.position != last + 1, event.previousEpochEnd != last {
+                faults.append("#\(event.position) follows #\(last)")
+            }
+            last = event.position
         }
         for (earlier, later) in zip(events, events.dropFirst()) where later.time < earlier.time {
             faults.append("#\(later.position) is earlier than #\(earlier.position)")
@@ -62,7 +66,7 @@ struct StoryLaws {
             }
             let thing: String? =
                 switch event.kind {
-                case .opened: "ledger"
+                case .opened, .userForgotten, .epochBegun: "ledger"
                 case .projectNamed, .projectModified: "\(event.project)"
                 default:
                     event.concurrency == 0 ? nil : "\(event.project)/\(event.concurrency)"
@@ -114,7 +118,7 @@ struct StoryLaws {
         var now: Microseconds = 0
         for act in script.acts {
             for step in act.steps {
-                if case .command(.open, _) = step {
+                if case .command(let command, _) = step, command.endsOutage {
                 } else {
                     for moment in sortedMoments where moment > now && moment < act.time {
                         stage.settle(at: moment)

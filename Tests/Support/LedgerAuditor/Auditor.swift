@@ -36,8 +36,9 @@ public struct Auditor: Sendable {
     }
 
     struct User {
-        /// The ledger's number, 0 before it was named.
-        var number: UserNumber = 0
+        /// The ledger's number.
+        var number: UserNumber
+        var isForgotten = false
         /// The slot held: index of the project and of the slot, -1 for none.
         var project: Int32 = -1
         var slot: Int32 = -1
@@ -51,21 +52,25 @@ public struct Auditor: Sendable {
         var targets: [Int] = [0]
     }
 
-    /// By the simulation's numbers.
-    var users: [User]
-    var jumps: [JumpNodes]
+    /// In the ledger's order; `userIndex` leads there from the simulation's numbers, -1 for who
+    /// was not named, or was forgotten since.
+    var users: [User] = []
+    var jumps: [JumpNodes] = []
+    var userIndex: [Int]
     /// In the ledger's order; `projectIndex` leads there from the simulation's numbers, -1 before.
     var projects: [Project] = []
     var projectIndex: [Int]
     /// The simulation's number by the ledger's.
     public private(set) var userOrder: [Int32] = []
+    /// The ledger's numbers of those who were forgotten.
+    public private(set) var forgotten: [UserNumber] = []
     public private(set) var projectOrder: [Int32] = []
     /// Changes of settings, as asks name them.
     public var changes: [Change] = []
 
     public internal(set) var position: Position = 0
     public internal(set) var time: Microseconds = 0
-    var lastOpened: Position = 0
+    var lastOfLedger: Position = 0
     var counts = Counters()
     /// No deadline is before this.
     private var earliest: Microseconds = .max
@@ -77,8 +82,7 @@ public struct Auditor: Sendable {
     private var next = 0
 
     public init(userCount: Int, projectCount: Int) {
-        users = Array(repeating: User(), count: userCount)
-        jumps = Array(repeating: JumpNodes(), count: userCount)
+        userIndex = Array(repeating: -1, count: userCount)
         projectIndex = Array(repeating: -1, count: projectCount)
     }
 
@@ -128,9 +132,9 @@ public struct Auditor: Sendable {
         switch ask.kind {
         case .settle, .malformed: return nil
         case .modify: return try modify(ask)
+        case .forget: return try forget(ask)
         case .apply, .createSession, .disconnect, .destroy, .repossess:
-            try nameUser(ask)
-            let user = Int(ask.user)
+            let user = try userIndex(of: ask)
             switch ask.kind {
             case .apply: return try apply(user, ask)
             case .createSession: return try createSession(user, ask)
@@ -158,14 +162,35 @@ public struct Auditor: Sendable {
         }
     }
 
-    private mutating func nameUser(_ ask: Ask) throws(Violation) {
-        let user = Int(ask.user)
-        guard users[user].number == 0 else { return }
+    /// Who acts for the first time, or for the first time since being forgotten, is named.
+    private mutating func userIndex(of ask: Ask) throws(Violation) -> Int {
+        let known = userIndex[Int(ask.user)]
+        if known >= 0 { return known }
+        let index = users.count
         userOrder.append(ask.user)
-        users[user].number = UserNumber(userOrder.count)
+        users.append(User(number: UserNumber(index + 1)))
+        jumps.append(JumpNodes())
+        userIndex[Int(ask.user)] = index
         var event = blank(.userNamed, .done, ask.now, ask.caller)
-        event.user = users[user].number
+        try record(&event, user: index, slot: nil)
+        return index
+    }
+
+    /// What is held is freed first; nobody unknown can be forgotten.
+    private mutating func forget(_ ask: Ask) throws(Violation) -> Event? {
+        let user = userIndex[Int(ask.user)]
+        guard user >= 0 else { return nil }
+        if holding(user) != nil {
+            _ = try destroy(user, Ask(.destroy, caller: ask.caller, now: ask.now))
+        }
+        var event = blank(.userForgotten, .done, ask.now, ask.caller)
+        event.previousOfConcurrency = lastOfLedger
         try record(&event, user: user, slot: nil)
+        lastOfLedger = position
+        users[user].isForgotten = true
+        forgotten.append(users[user].number)
+        userIndex[Int(ask.user)] = -1
+        return event
     }
 
     private mutating func apply(_ user: Int, _ ask: Ask) throws(Violation) -> Event {
@@ -430,9 +455,9 @@ public struct Auditor: Sendable {
         }
         var event = blank(.opened, .done, now, 0)
         event.deadline = outage
-        event.previousOfConcurrency = lastOpened
+        event.previousOfConcurrency = lastOfLedger
         try take(event)
-        lastOpened = position
+        lastOfLedger = position
         for project in projects.indices {
             for slot in projects[project].slots.indices
             where projects[project].slots[slot].runs {

@@ -14,6 +14,8 @@ struct Laws: Sendable {
     private var slots: [[Slot]] = [[]]
     /// By user number: the slot held, as project · 2³² + concurrency, 0 for none.
     private var held: [UInt64] = [0]
+    /// By user number: nothing happens to them any more.
+    private var isForgotten: [Bool] = [false]
     private var lastSession: SessionId = 0
     private var position: Position = 0
     private var time: Microseconds = .min
@@ -34,6 +36,15 @@ struct Laws: Sendable {
             }
         }
         makeRoom(for: event)
+        if isForgotten[Int(event.user)] {
+            throw Violation("the forgotten are left alone", "\(event.text) comes after that")
+        }
+        if event.kind == .userForgotten {
+            if held[Int(event.user)] != 0 {
+                throw Violation("the forgotten hold nothing", "\(event.text)")
+            }
+            isForgotten[Int(event.user)] = true
+        }
         if event.kind == .opened { return postpone(by: event.deadline) }
         guard event.concurrency != 0 else { return }
         try checkSlot(event)
@@ -45,7 +56,10 @@ struct Laws: Sendable {
     }
 
     private mutating func makeRoom(for event: Event) {
-        while held.count <= Int(event.user) { held.append(0) }
+        while held.count <= Int(event.user) {
+            held.append(0)
+            isForgotten.append(false)
+        }
         while slots.count <= Int(event.project) { slots.append([]) }
         while slots[Int(event.project)].count <= Int(event.concurrency) {
             slots[Int(event.project)].append(Slot())

@@ -3,7 +3,7 @@ public import ReconnectionRules
 extension Auditor {
     /// Compares a ledger's view with what the events must have left.
     public func compare(_ state: State) throws(Violation) {
-        guard state.position == position, state.time == time, state.lastOfLedger == lastOpened
+        guard state.position == position, state.time == time, state.lastOfLedger == lastOfLedger
         else {
             throw Violation(
                 "replay",
@@ -15,8 +15,8 @@ extension Auditor {
                 "replay", "the view has \(state.userCount) users and \(state.projectCount) projects"
             )
         }
-        for (index, order) in userOrder.enumerated() {
-            try compare(state.users[index + 1], users[Int(order)], jumps[Int(order)], index + 1)
+        for (index, user) in users.enumerated() {
+            try compare(state.users[index + 1], user, jumps[index], index + 1)
         }
         var wanted = counts
         for index in projects.indices {
@@ -85,10 +85,15 @@ extension Auditor {
     public func holding(ofUser user: Int) -> (
         state: ConcurrencyState, session: SessionId, isAlone: Bool, until: Microseconds
     )? {
-        guard let (project, slot) = holding(user) else { return nil }
+        guard userIndex[user] >= 0, let (project, slot) = holding(userIndex[user]) else {
+            return nil
+        }
         let found = projects[project].slots[slot]
         return (found.state, found.session, found.isAlone, found.until)
     }
+
+    /// Whether the user of a ledger's number was forgotten.
+    public func isForgotten(_ number: UserNumber) -> Bool { users[Int(number) - 1].isForgotten }
 
     /// How many slots are idle, held, waiting, or being cleaned.
     public var occupancy: (idle: Int, held: Int, waiting: Int, recovering: Int) {

@@ -5,6 +5,8 @@ public import ReconnectionRules
 public struct Ask: Sendable, BitwiseCopyable {
     public enum Kind: UInt8, Sendable, BitwiseCopyable {
         case apply, createSession, disconnect, destroy, repossess
+        /// The user is to be forgotten.
+        case forget
         /// `session` is the index of the change in `Auditor.changes`.
         case modify
         /// Nothing was asked: what is due happens.

@@ -30,6 +30,7 @@ public struct LedgerModel: Sendable {
     public private(set) var lastOfProject: [ProjectNumber: Position] = [:]
     public private(set) var lastOfLedger: Position = 0
     public private(set) var position: Position = 0
+    public private(set) var eventCount: UInt64 = 0
     public private(set) var time: Microseconds = 0
 
     private var predicted: [Event] = []
@@ -67,10 +68,14 @@ public struct LedgerModel: Sendable {
         _ command: Command, at now: Microseconds, by caller: Caller
     ) -> [Event] {
         predicted = []
-        if case .open(let outage) = command {
+        switch command {
+        case .open(let outage):
             open(outage, now, caller)
             settleDue(now)
-        } else {
+        case .beginEpoch(let outage):
+            beginEpoch(outage, now, caller)
+            settleDue(now)
+        default:
             settleDue(now)
             act(command, now, caller)
         }
@@ -86,12 +91,19 @@ public struct LedgerModel: Sendable {
 
     private mutating func act(_ command: Command, _ now: Microseconds, _ caller: Caller) {
         switch command {
-        case .open: fatalError("an open settles nothing first")
+        case .open, .beginEpoch: fatalError("what ends an outage settles nothing first")
         case .apply(let user, let project): apply(user, project, now, caller)
         case .createSession(let user, let alone): createSession(user, alone, now, caller)
         case .disconnect(let user, let session): disconnect(user, session, now, caller)
         case .destroy(let user, let session): destroy(user, session, now, caller)
         case .repossess(let user): repossess(user, now, caller)
+        case .forget(let user):
+            precondition(heldIndex(user) == nil, "who holds a slot is freed before")
+            var event = blank(.userForgotten, .done, now, caller)
+            event.user = user
+            event.previousOfConcurrency = lastOfLedger
+            record(event, at: nil)
+            lastOfLedger = position
         case .nameUser(let user):
             var event = blank(.userNamed, .done, now, caller)
             event.user = user
@@ -152,6 +164,26 @@ public struct LedgerModel: Sendable {
         for index in slots.indices where runs(slots[index]) { slots[index].until += outage }
         var event = blank(.opened, .done, now, caller)
         event.deadline = outage
+        event.previousOfConcurrency = lastOfLedger
+        append(event)
+        lastOfLedger = position
+    }
+
+    /// As an open, behind a gap: four million positions for each second since 2020, or, where those
+    /// lie behind already or less than sixteen million on, the beginning of the block of 2⁴⁰ after the next.
+    private mutating func beginEpoch(
+        _ outage: Microseconds, _ now: Microseconds, _ caller: Caller
+    ) {
+        for index in slots.indices where runs(slots[index]) { slots[index].until += outage }
+        var event = blank(.epochBegun, .done, now, caller)
+        let seconds = max(0, now / 1_000_000 - 1_577_836_800)
+        event.position = Position(seconds) * 4_194_304
+        if event.position <= position + 16_777_216 {
+            event.position = (position / 1_099_511_627_776 + 2) * 1_099_511_627_776
+        }
+        event.deadline = outage
+        event.session = eventCount
+        event.previousOfUser = position
         event.previousOfConcurrency = lastOfLedger
         append(event)
         lastOfLedger = position
@@ -413,6 +445,7 @@ public struct LedgerModel: Sendable {
     private mutating func append(_ event: Event) {
         position = event.position
         time = event.time
+        eventCount += 1
         predicted.append(event)
     }
 }

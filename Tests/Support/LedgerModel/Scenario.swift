@@ -30,9 +30,13 @@ public struct Scenario: Sendable, CustomStringConvertible {
         case disconnect(user: Int, SessionName)
         case destroy(user: Int, SessionName)
         case repossess(user: Int)
+        /// Who holds something is freed first; who acts under the name again is somebody new.
+        case forget(user: Int)
         case modify(project: Int, ProjectSettings)
         /// The ledger was down for that many quarters of the time since the step before.
         case open(quarters: Int64)
+        /// The same, and the ledger goes on from a copy.
+        case beginEpoch(quarters: Int64)
     }
 
     public struct Step: Sendable, Equatable {
@@ -79,13 +83,13 @@ public struct ScenarioPlayer: Sendable {
     public private(set) var now: Microseconds = .seconds(1)
 
     private var users: [Int: UserNumber] = [:]
+    public private(set) var userCount = 0
     private var projects: [Int: ProjectNumber] = [:]
     private var sessions: [UserNumber: [SessionId]] = [:]
     private var refused: [UserNumber: [Position]] = [:]
 
     public init() {}
 
-    public var userCount: Int { users.count }
     public var projectCount: Int { projects.count }
 
     /// Plays one step in the model; returns its commands (names given for the first time come
@@ -104,7 +108,8 @@ public struct ScenarioPlayer: Sendable {
         }
         func user(_ symbol: Int, _ player: inout ScenarioPlayer) -> UserNumber {
             if let known = player.users[symbol] { return known }
-            let number = UserNumber(player.users.count + 1)
+            player.userCount += 1
+            let number = UserNumber(player.userCount)
             player.users[symbol] = number
             perform(.nameUser(number), &player)
             return number
@@ -131,10 +136,21 @@ public struct ScenarioPlayer: Sendable {
             perform(.destroy(user: number, session: session(name, of: number)), &self)
         case .repossess(let symbol):
             perform(.repossess(user: user(symbol, &self)), &self)
+        case .forget(let symbol):
+            guard let number = users[symbol] else { break }
+            if model.slot(heldBy: number) != nil {
+                perform(.destroy(user: number, session: nil), &self)
+            }
+            perform(.forget(user: number), &self)
+            users[symbol] = nil
         case .modify(let place, let settings):
             perform(.modifyProject(project(place, &self), settings), &self)
         case .open(let quarters):
             perform(.open(outage: (now - before) * quarters / 4), &self)
+        case .beginEpoch(let quarters):
+            // A ledger without an event has no copy to go on from.
+            guard model.position > 0 else { break }
+            perform(.beginEpoch(outage: (now - before) * quarters / 4), &self)
         }
         return played
     }
@@ -193,11 +209,16 @@ extension Scenario {
             case ..<77: action = .disconnect(user: user, name(from: &random))
             case ..<86: action = .destroy(user: user, name(from: &random))
             case ..<89: action = .repossess(user: user)
+            case ..<91: action = .forget(user: user)
             case ..<96:
                 let project = random.below(projects)
                 change(&current[project], from: &random)
                 action = .modify(project: project, current[project])
-            default: action = .open(quarters: Int64(random.pick([0, 1, 2, 3, 4, 4, 4])))
+            default:
+                let quarters = Int64(random.pick([0, 1, 2, 3, 4, 4, 4]))
+                action =
+                    random.chance(1, in: 4)
+                    ? .beginEpoch(quarters: quarters) : .open(quarters: quarters)
             }
             let caller = random.pick([Caller.library, .anonymous, .credential(7), .commandLine])
             steps.append(Step(moment: moment(from: &random), action: action, caller: caller))

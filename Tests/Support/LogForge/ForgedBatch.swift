@@ -159,3 +159,31 @@ extension [ForgedBatch] {
     /// The index of the batch that holds a position.
     public func index(holding position: UInt64) -> Int { firstIndex { $0.holds(position) }! }
 }
+
+extension ForgedBatch {
+    /// The batch cut into one for each event. Needs sealing.
+    public var singles: [ForgedBatch] {
+        var text = textOffset
+        let textEnd = textOffset + textByteCount
+        return (0 ..< eventCount).map { index in
+            let offset = Self.headerByteCount + Self.recordByteCount * index
+            var name: [UInt8] = []
+            if text < textEnd, number(at: text, as: UInt32.self) == UInt32(index) {
+                let end = text + 6 + Int(number(at: text + 4, as: UInt16.self))
+                name = [0, 0, 0, 0] + bytes[text + 4 ..< end]
+                text = end
+            }
+            let position = firstPosition + UInt64(index)
+            var single = ForgedBatch(
+                key: position,
+                bytes: bytes[..<Self.headerByteCount] + bytes[offset ..< offset + 80] + name
+                    + [UInt8](repeating: 0, count: Self.hashByteCount))
+            single.set(position, at: 8)
+            single.set(1 as UInt32, at: 16)
+            single.set(UInt32(name.count), at: 24)
+            single.set(0 as UInt32, at: 28)
+            single.sealTimes()
+            return single
+        }
+    }
+}

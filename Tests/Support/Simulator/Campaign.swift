@@ -48,11 +48,7 @@ public final class Workshop {
         scratch = try EventLog(directory: path + "/scratch", mode: .create)
     }
 
-    deinit {
-        for name in ["/scratch/data.mdb", "/scratch/lock.mdb", "/scratch", ""] {
-            remove(path + name)
-        }
-    }
+    deinit { Files.removeAll(path) }
 
     /// Runs a seed. `trace`: how many lines of what happened last are wanted.
     public func run(
@@ -66,9 +62,15 @@ public final class Workshop {
             return (report, simulation.trace.text(lineCount: trace))
         }
         switch swarm.store {
-        case .memory: return run(on: MemoryHost(scratch: scratch, canary: options.canary))
+        case .memory:
+            let keyPath = path + "/personal.keys"
+            defer { unlink(keyPath) }
+            return run(
+                on: MemoryHost(
+                    scratch: scratch, keyPath: keyPath, options: swarm.ledgerOptions,
+                    canary: options.canary))
         case .lmdb:
-            let host = DiskHost(path: path + "/ledger")
+            let host = DiskHost(path: path + "/ledger", options: swarm.ledgerOptions)
             defer { host.removeAll() }
             return run(on: host)
         }

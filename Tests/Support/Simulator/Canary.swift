@@ -38,6 +38,8 @@ public enum Canary: String, CaseIterable, Sendable {
     case replaySkipsABatch
     /// Bringing capacity back leaves a slot withdrawn for good.
     case forgetsToRestore
+    /// The key of somebody forgotten stays where it is.
+    case keepsTheKeys
 
     /// What the log would hold instead, had the rules this bug. Nil where it does not bite. `state`
     /// is the view before the event.

@@ -275,7 +275,10 @@ extension Simulation {
             var change = Change()
             change.capacity = UInt32(random.below(swarm.capacityMax + 1))
             putModification(of: project, change, after: 0)
-        case 5, 6: if swarm.has(.settings) { changeSettings(of: project) }
+        case 5: if swarm.has(.settings) { changeSettings(of: project) }
+        case 6:
+            guard swarm.has(.forgetting), random.chance(1, in: 4) else { return }
+            send(Ask(.forget, user: Int32(random.below(swarm.userCount))), from: -1, 0, after: 0)
         default:
             guard swarm.has(.newProjects) else { return }
             putModification(of: project, firstSettings(), after: 0)

@@ -17,7 +17,12 @@ final class DiskHost: Host {
     /// An older checkpoint, to be put back.
     private var hasOlder = false
 
-    init(path: String) { directory = DataDirectory(path) }
+    private var options: LedgerOptions
+
+    init(path: String, options: LedgerOptions) {
+        directory = DataDirectory(path)
+        self.options = options
+    }
 
     var core: LedgerCore { ledger!.core }
 
@@ -68,7 +73,6 @@ final class DiskHost: Host {
         }
         unlink(directory.views + "/older")
         hasOlder = false
-        var options = LedgerOptions()
         options.clock = clock
         options.compensatesOutages = plan.compensates
         let ledger = try WritableLedger(opening: directory, options: options)
@@ -77,7 +81,7 @@ final class DiskHost: Host {
     }
 
     func replayed() throws -> RecoveredView {
-        var view = RecoveredView()
+        var view = RecoveredView(keys: core.drivenKeys)
         try core.log.forEachBatch { batch in
             try view.fold(batch)
             return true
@@ -140,12 +144,30 @@ final class DiskHost: Host {
         }
     }
 
-    /// Removes the directory and what a ledger leaves in it.
+    /// Removes the directory with all that is in it.
     func removeAll() {
         ledger = nil
-        for name in [
-            "/log/data.mdb", "/log/lock.mdb", "/log", "/views/data.mdb", "/views/lock.mdb",
-            "/views/older", "/views", "/sign-of-life", "/owner.lock", "",
-        ] { remove(directory.path + name) }
+        Files.removeAll(directory.path)
+    }
+}
+
+enum Files {
+    /// Removes a file, or a directory with all that is in it.
+    static func removeAll(_ path: String) {
+        if unlink(path) == 0 { return }
+        if let entries = opendir(path) {
+            var names: [String] = []
+            while let entry = readdir(entries) {
+                names.append(
+                    withUnsafePointer(to: &entry.pointee.d_name) {
+                        $0.withMemoryRebound(to: CChar.self, capacity: 256) {
+                            String(cString: $0)
+                        }
+                    })
+            }
+            closedir(entries)
+            for name in names where name != "." && name != ".." { removeAll(path + "/" + name) }
+        }
+        rmdir(path)
     }
 }

@@ -2,6 +2,12 @@ import EventLog
 import Ledger
 import ReconnectionRules
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// How a simulated ledger is opened again.
 struct OpeningPlan {
     enum Checkpoint { case newest, older, none, damaged }
@@ -61,8 +67,8 @@ final class MemoryHost: Host {
         var head: LogHead
 
         /// What is derived from the records is derived at an opening.
-        var view: RecoveredView {
-            var view = RecoveredView()
+        func view(_ keys: PersonalKeys) -> RecoveredView {
+            var view = RecoveredView(keys: keys)
             view.state = State(records)
             view.users = users
             view.projects = projects
@@ -75,6 +81,8 @@ final class MemoryHost: Host {
     private var running: LedgerCore?
     /// Every core wants a log to append to; this one stays empty.
     private let scratch: EventLog
+    private let keyPath: String
+    private var options = LedgerOptions()
     @exclusivity(unchecked)
     private var bytes: UnsafeMutableRawBufferPointer = .allocate(byteCount: 1 << 16, alignment: 64)
     @exclusivity(unchecked)
@@ -86,8 +94,11 @@ final class MemoryHost: Host {
     private var checkpoints: [Checkpoint] = []
     let canary: Canary?
 
-    init(scratch: EventLog, canary: Canary?) {
+    /// `keyPath`: where the keys are kept, and nothing is yet.
+    init(scratch: EventLog, keyPath: String, options: LedgerOptions, canary: Canary?) {
         self.scratch = scratch
+        self.keyPath = keyPath
+        self.options = options
         self.canary = canary
     }
 
@@ -150,24 +161,40 @@ final class MemoryHost: Host {
             places.removeSubrange(keptCount...)
         }
         durableCount = places.count
+        let keys =
+            access(keyPath, F_OK) == 0
+            ? try PersonalKeys(owning: keyPath, of: scratch)
+            : try PersonalKeys(
+                creating: keyPath, of: scratch, random: options.random, plainUserCount: 0)
         let view: RecoveredView
         switch plan.checkpoint {
-        case .newest: view = try replay(onto: checkpoints.last)
-        case .older: view = try replay(onto: checkpoints.first)
+        case .newest: view = try replay(onto: checkpoints.last, keys)
+        case .older: view = try replay(onto: checkpoints.first, keys)
         case .none, .damaged:
             checkpoints.removeAll()
-            view = try replay(onto: nil)
+            view = try replay(onto: nil, keys)
         }
-        running = LedgerCore(driven: view, log: scratch)
+        if canary != .keepsTheKeys { try forgetMissing(keys, view) }
+        running = LedgerCore(driven: view, log: scratch, keys: keys, options: options)
         return view.head
     }
 
-    func replayed() throws -> RecoveredView { try replay(onto: nil, checksHashes: true) }
+    /// A crash came between the event and the end of the key.
+    private func forgetMissing(_ keys: PersonalKeys, _ view: RecoveredView) throws {
+        let missing = (1..<UInt32(view.users.count + 1)).filter {
+            view.users.isForgotten($0) && !keys.isForgotten($0)
+        }
+        if !missing.isEmpty { try keys.forget(missing, through: view.state.lastOfLedger) }
+    }
+
+    func replayed() throws -> RecoveredView {
+        try replay(onto: nil, core.drivenKeys, checksHashes: true)
+    }
 
     private func replay(
-        onto checkpoint: Checkpoint?, checksHashes: Bool = false
+        onto checkpoint: Checkpoint?, _ keys: PersonalKeys, checksHashes: Bool = false
     ) throws -> RecoveredView {
-        let start = checkpoint?.view ?? RecoveredView()
+        let start = checkpoint?.view(keys) ?? RecoveredView(keys: keys)
         let position = start.head.position
         var index = places.partitioningIndex { $0.first > position }
         if canary == .replaySkipsABatch, checkpoint != nil, index + 1 < places.count {

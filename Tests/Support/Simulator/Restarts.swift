@@ -148,6 +148,8 @@ extension Simulation {
             throw Violation("replay", "another digest than before the crash")
         }
         try checkNames(core.users, core.projects)
+        keylessCount = 0
+        try checkForgotten()
     }
 
     private func checkNames(
@@ -158,9 +160,13 @@ extension Simulation {
             throw Violation(
                 "names", "\(users.count) users and \(projects.count) projects are named")
         }
-        for (index, user) in auditor.userOrder.enumerated()
-        where Array(users.name(of: UInt32(index + 1)).utf8) != userNames[Int(user)] {
-            throw Violation("names", "user \(index + 1) is \(users.name(of: UInt32(index + 1)))")
+        for (index, user) in auditor.userOrder.enumerated() {
+            let number = UInt32(index + 1)
+            let isForgotten = auditor.isForgotten(number)
+            let wanted = isForgotten ? [] : userNames[Int(user)]
+            guard Array(users.name(of: number).utf8) == wanted,
+                users.isForgotten(number) == isForgotten
+            else { throw Violation("names", "user \(number) is \(users.name(of: number))") }
         }
         for (index, project) in auditor.projectOrder.enumerated()
         where projects.name(of: UInt32(index + 1)) != projectNames[Int(project)] {

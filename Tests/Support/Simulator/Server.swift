@@ -96,14 +96,25 @@ extension Simulation {
         return entry
     }
 
+    /// Who comes with one comes from another one each time.
+    private func address(of ask: Ask) -> ClientAddress? {
+        guard swarm.has(.addresses) else { return nil }
+        return ClientAddress("10.\(ask.user & 255).0.\(ask.now & 255)")
+    }
+
     private func action(of ask: Ask) -> Action {
         let user = userTexts[Int(ask.user)]
         switch ask.kind {
-        case .apply: return .apply(user: user, project: projectNames[Int(ask.project)])
-        case .createSession: return .createSession(user: user, runsWithoutClient: ask.flag)
+        case .apply:
+            return .apply(
+                user: user, project: projectNames[Int(ask.project)], address: address(of: ask))
+        case .createSession:
+            return .createSession(
+                user: user, runsWithoutClient: ask.flag, address: address(of: ask))
         case .disconnect: return .disconnect(user: user, session: ask.flag ? ask.session : nil)
         case .destroy: return .destroy(user: user, session: ask.flag ? ask.session : nil)
         case .repossess: return .repossess(user: user)
+        case .forget: return .forget(user: user)
         case .modify:
             let change = auditor.changes[Int(ask.session)]
             return .modifyProject(
@@ -137,14 +148,14 @@ extension Simulation {
         } catch { entry.answer = Answer() }
     }
 
-    /// As a bulk caller: one flat buffer for all but changes of settings. Returns how many were
+    /// As a bulk caller: one flat buffer for all that can go into one. Returns how many were
     /// decided.
     private mutating func decideTogether(_ now: Microseconds) -> Int {
         let caller = Caller.credential(UInt32(random.below(3)))
         actionBatch.removeAll()
         var start = pending.count
         for (index, request) in inbox.enumerated() {
-            let isChange = request.ask.kind == .modify
+            let isChange = request.ask.kind == .modify || request.ask.kind == .forget
             if isChange || actionBatch.count == Self.portionCount {
                 performBatch(from: start, now, caller)
                 start = pending.count
@@ -163,8 +174,8 @@ extension Simulation {
         let batch = ask.kind == .malformed ? nil : userNames[Int(ask.user)]
         guard let name = batch else {
             switch action(of: ask) {
-            case .apply(let user, let project): actionBatch.apply(user: user, project: project)
-            case .createSession(let user, _): actionBatch.createSession(user: user)
+            case .apply(let user, let project, _): actionBatch.apply(user: user, project: project)
+            case .createSession(let user, _, _): actionBatch.createSession(user: user)
             case .destroy(let user, _): actionBatch.destroy(user: user)
             default: break
             }
@@ -181,7 +192,7 @@ extension Simulation {
             case .destroy:
                 actionBatch.destroy(userBytes: name, session: ask.flag ? ask.session : nil)
             case .repossess: actionBatch.repossess(userBytes: name)
-            case .modify, .settle, .malformed: break
+            case .forget, .modify, .settle, .malformed: break
             }
         }
     }
@@ -221,7 +232,8 @@ extension Simulation {
         var entries = spareEntries.popLast() ?? []
         swap(&entries, &pending)
         let commit = Commit(
-            entries: entries, builder: builder, head: head, first: sealedHead.position + 1)
+            entries: entries, builder: builder, forgetting: core.takeForgetting(), head: head,
+            first: sealedHead.position + 1)
         sealedHead = head
         if canary == .answersBeforeTheDisk { deliver(commit.entries) }
         if appending == nil, !isSyncing {
@@ -308,9 +320,26 @@ extension Simulation {
     private mutating func acknowledge(_ commit: Commit) throws(Violation) {
         var commit = commit
         try audit(&commit)
+        if canary != .keepsTheKeys {
+            do { try host.core.finish(commit.forgetting) } catch {
+                throw Violation("the forgotten lose their keys", "\(error)")
+            }
+        }
+        try checkForgotten()
         if canary != .answersBeforeTheDisk { deliver(commit.entries) }
         recycle(commit)
         batchesSinceCheckpoint += 1
+    }
+
+    /// Before it is answered, nothing in the log can be read of who was forgotten.
+    mutating func checkForgotten() throws(Violation) {
+        while keylessCount < auditor.forgotten.count {
+            let number = auditor.forgotten[keylessCount]
+            guard host.core.drivenKeys.isForgotten(number) else {
+                throw Violation("the forgotten lose their keys", "user \(number) has one")
+            }
+            keylessCount += 1
+        }
     }
 
     private mutating func recycle(_ commit: Commit) {

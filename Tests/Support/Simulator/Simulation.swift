@@ -22,6 +22,7 @@ struct Entry {
 struct Commit {
     var entries: [Entry]
     var builder: BatchBuilder
+    var forgetting: DrivenForgetting
     var head: LogHead
     var first: Position
 }
@@ -88,6 +89,8 @@ struct Simulation {
 
     // What is known to be true.
     var auditedHead = LogHead.empty
+    /// Of those who were forgotten, how many are known to have lost their keys.
+    var keylessCount = 0
     /// The newest position anybody was answered.
     var acknowledged: Position = 0
     var events: [Event] = []

@@ -1,3 +1,5 @@
+import EventLog
+import Ledger
 import LedgerModel
 import ReconnectionRules
 
@@ -6,7 +8,7 @@ import ReconnectionRules
 public enum Feature: UInt8, CaseIterable, Sendable {
     case lostRequests, duplicates, lostReplies, slowNetwork, ghosts, lostReports, unnamedReports
     case exactDeadlines, unattended, takeovers, noise, malformed
-    case repossessing, capacity, settings, sessionNames, newProjects
+    case repossessing, forgetting, addresses, capacity, settings, sessionNames, newProjects
     case crashes, restarts, longOutages, noCompensation, clockSteps, failedAppends, failedSyncs
     case lostCheckpoints, slowDisk, slowWriter, coarseTime, singleActions
 
@@ -109,6 +111,14 @@ public struct Swarm: Sendable {
         mishap = Odds(random.magnitude(200...12_000))
         checkpointInterval = Int(random.magnitude(16...2_000))
         if store == .lmdb { self.actionCount = min(actionCount, 20_000) }
+    }
+
+    /// How the ledger is opened: keys and nonces come from the seed too.
+    var ledgerOptions: LedgerOptions {
+        var options = LedgerOptions()
+        options.random = .repeatable(seed: seed)
+        if has(.addresses) { options.clientAddresses = .full }
+        return options
     }
 
     /// The options as they are printed before a run.

@@ -1,10 +1,10 @@
-/// Base64 in the two alphabets the wire uses (RFC 4648): with padding for the vendor's older
-/// signatures, URL-safe without padding for tokens.
+/// Base64 in the two alphabets in use (RFC 4648): with padding for signatures and notes, URL-safe
+/// without padding for tokens.
 ///
 /// Decoding is canonical: exactly one text stands for given bytes, so nobody can change a signed
 /// token's text without changing what it says.
-enum Base64 {
-    static func encode(_ bytes: [UInt8], urlSafe: Bool) -> [UInt8] {
+package enum Base64 {
+    package static func encode(_ bytes: [UInt8], urlSafe: Bool) -> [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity((bytes.count + 2) / 3 * 4)
         var index = 0
@@ -28,7 +28,7 @@ enum Base64 {
     }
 
     /// The bytes `text` stands for; nil unless it is exactly what `encode` would have written.
-    static func decode(_ text: ArraySlice<UInt8>, urlSafe: Bool) -> [UInt8]? {
+    package static func decode(_ text: ArraySlice<UInt8>, urlSafe: Bool) -> [UInt8]? {
         var text = text
         if !urlSafe {
             guard text.count.isMultiple(of: 4) else { return nil }

@@ -1,0 +1,47 @@
+import Crypto
+import EventLog
+import Ledger
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Files that are read and written as a whole, for their owner alone.
+enum SmallFile {
+    static func read(_ path: String) throws(LedgerError) -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileFailure.error("cannot read \(path)") }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var block = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            #if canImport(Glibc)
+                let count = Glibc.read(descriptor, &block, block.count)
+            #else
+                let count = Darwin.read(descriptor, &block, block.count)
+            #endif
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw FileFailure.error("cannot read \(path)") }
+            if count == 0 { return bytes }
+            bytes += block.prefix(count)
+        }
+    }
+
+    /// Makes a file that is not there. It is on disk on return; its name is once the directory was
+    /// waited for.
+    static func create(_ path: String, _ bytes: [UInt8]) throws(LedgerError) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw FileFailure.error("cannot make \(path)") }
+        defer { close(descriptor) }
+        let isWritten = bytes.withUnsafeBytes { FileFailure.writeAll($0, to: descriptor) }
+        guard isWritten, fsync(descriptor) == 0 else {
+            throw FileFailure.error("cannot write \(path)")
+        }
+    }
+
+    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    static func digest(_ bytes: [UInt8]) -> Digest32 { Digest32(SHA256.hash(data: bytes)) }
+}

@@ -1,0 +1,97 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A new ledger that is made in a directory and is nobody's ledger until it is whole: its files lie
+/// in `DIR/unfinished` and are moved up at the end, the log last.
+///
+/// Whatever interrupts that leaves `DIR/unfinished`, and a DIR that no command takes for a ledger:
+/// what it says is to remove it and begin again.
+package struct StagedDirectory {
+    /// Where the ledger will be.
+    package let target: DataDirectory
+    /// Where it is made.
+    package let staging: DataDirectory
+
+    /// Whether the directory itself was made for it.
+    private let isTargetNew: Bool
+
+    /// Makes sure that nothing is there. Writes nothing.
+    package static func requireFree(
+        _ target: DataDirectory, for what: String
+    ) throws(LedgerError) {
+        switch try target.content() {
+        case .ledger:
+            throw LedgerError(
+                .directory,
+                "\(target.path) holds a ledger; \(what) takes a new or an empty directory")
+        case .missing: break
+        case .new:
+            guard try target.entries().isEmpty else {
+                throw LedgerError(
+                    .directory,
+                    "\(target.path) is not empty; \(what) takes a new or an empty directory")
+            }
+        }
+    }
+
+    /// Makes `DIR/unfinished`, and DIR if it is missing. Throws `directory` if anything is there.
+    package init(in target: DataDirectory, for what: String) throws(LedgerError) {
+        self.target = target
+        try Self.requireFree(target, for: what)
+        isTargetNew = try target.content() == .missing
+        try target.create()
+        staging = DataDirectory(target.unfinished)
+        try staging.create()
+        try target.synchronise()
+    }
+
+    /// Moves the ledger up. What staging holds must be on disk, and closed.
+    package func finish() throws(LedgerError) {
+        // Of no use elsewhere, or made anew by whoever opens the ledger.
+        unlink(staging.ownerLock)
+        unlink(staging.log + "/lock.mdb")
+        unlink(staging.views + "/lock.mdb")
+        try staging.synchronise()
+        // The log comes last: with it the directory becomes a ledger.
+        for name in try staging.entries().filter({ $0 != "log" }) + ["log"] {
+            guard rename("\(staging.path)/\(name)", "\(target.path)/\(name)") == 0 else {
+                throw LedgerError(
+                    .directory,
+                    "cannot move \(staging.path)/\(name) to \(target.path): "
+                        + String(cString: strerror(errno)))
+            }
+        }
+        try target.synchronise()
+        rmdir(staging.path)
+        try target.synchronise()
+    }
+
+    /// Takes away what was made so far, after a failure that another try does not need it for.
+    package func remove() {
+        Self.remove(staging.path)
+        if isTargetNew { rmdir(target.path) }
+    }
+
+    /// A directory with the files and directories of files in it.
+    private static func remove(_ path: String) {
+        guard let names = try? DataDirectory(path).entries() else { return }
+        for name in names where unlink("\(path)/\(name)") != 0 { remove("\(path)/\(name)") }
+        rmdir(path)
+    }
+}
+
+extension DataDirectory {
+    /// Where a restore or an import makes a ledger before it is one.
+    package var unfinished: String { path + "/unfinished" }
+
+    /// Waits until what was made, renamed and removed in it is on disk.
+    package func synchronise() throws(LedgerError) {
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure("cannot open \(path)") }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw failure("cannot write \(path)") }
+    }
+}

@@ -1,0 +1,342 @@
+@testable import Audit
+import EventLog
+import Ledger
+import LogForge
+import ReconnectionRules
+import Testing
+
+/// States beside events, forward and back; and the view without a terminal.
+@Suite struct ReplayTests {
+    private let scratch = ScratchDirectory()
+
+    /// Every state there was, by position.
+    private static func states(_ events: [Event]) -> [Digest32] {
+        var state = State()
+        var digests = [StateDigest.of(state)]
+        for event in events {
+            state.evolve(event)
+            digests.append(StateDigest.of(state))
+        }
+        return digests
+    }
+
+    // MARK: - States
+
+    @Test(arguments: [1, 2, 3] as [UInt64])
+    func aStateIsWhatTheEventsUpToItLeadTo(seed: UInt64) throws {
+        let story = try Story(in: scratch("data"), seed: seed)
+        let reader = try LedgerReader(opening: story.directory.path)
+        let expected = Self.states(story.events)
+        let states = FoldedStates(reader, memoryByteCount: seed == 2 ? 1 : 512 << 20)
+        var generator = SeededGenerator(seed: seed)
+        var position = story.events.count
+        for round in 0 ..< 600 {
+            switch generator.below(12) {
+            case 0: position = generator.below(expected.count)
+            case 1 ..< 6: position = min(expected.count - 1, position + 1)
+            default: position = max(0, position - 1 - generator.below(2))
+            }
+            let state = try states.state(at: Position(position))
+            #expect(state.position == Position(position))
+            #expect(StateDigest.of(state) == expected[position], "round \(round)")
+            #expect(states.keptPositions.count <= (seed == 2 ? 4 : 48))
+            #expect(states.keptPositions == states.keptPositions.sorted())
+        }
+    }
+
+    /// A step back folds a few events, not the log.
+    @Test func stepsBackAreShort() throws {
+        let directory = DataDirectory(scratch("data"))
+        try HeavyUser.write(to: directory, eventCount: 30_000)
+        let reader = try LedgerReader(opening: directory.path)
+        let states = FoldedStates(reader)
+        var (worst, sum) = (UInt64(0), UInt64(0))
+        let start = reader.head.position - 1
+        _ = try states.state(at: start)
+        for back in 1 ... 3_000 as ClosedRange<UInt64> {
+            let nearest = states.keptPositions.last { $0 <= start - back } ?? 0
+            worst = max(worst, start - back - nearest)
+            sum += start - back - nearest
+            #expect(try states.state(at: start - back).position == start - back)
+        }
+        #expect(worst < 4_096, "one step folded \(worst) events")
+        #expect(sum < 3_000 * 100, "3,000 steps folded \(sum) events")
+    }
+
+    /// What is ended goes on where it stopped, and the state is the same.
+    @Test func aFoldThatIsEndedLeavesNothingWrong() throws {
+        let directory = DataDirectory(scratch("data"))
+        try HeavyUser.write(to: directory, eventCount: 60_000)
+        let reader = try LedgerReader(opening: directory.path)
+        let goal = reader.head.position - 10
+        let expected = StateDigest.of(try FoldedStates(reader).state(at: goal))
+        let states = FoldedStates(reader)
+        var heard = 0
+        #expect(throws: ReplayInterrupted.self) {
+            try states.state(at: goal) { done, all in
+                #expect(done <= all && all == goal)
+                heard += 1
+                if heard == 5 { throw ReplayInterrupted() }
+            }
+        }
+        #expect(StateDigest.of(try states.state(at: goal)) == expected)
+    }
+
+    // MARK: - Printed
+
+    @Test(arguments: [1, 5] as [UInt64])
+    func aStreamShowsTheStateAfterEachEvent(seed: UInt64) throws {
+        let story = try Story(in: scratch("data"), seed: seed)
+        let reader = try LedgerReader(opening: story.directory.path)
+        for from in [1, 2, 77, Position(story.events.count)] {
+            var stream = ReplayStream()
+            stream.filter.since = .position(from)
+            var position = from
+            let states = FoldedStates(reader)
+            try stream.run(on: reader) { moment in
+                let event = story.events[Int(position) - 1]
+                #expect(moment.named == reader.named(event))
+                let name = moment.named.user
+                if event.user == 0 {
+                    #expect(moment.user == nil)
+                } else {
+                    #expect(try moment.user == reader.user(name, at: .position(position)))
+                }
+                try expectCounts(moment, reader, states.state(at: position))
+                position += 1
+                return true
+            }
+            #expect(position == Position(story.events.count) + 1)
+        }
+    }
+
+    private func expectCounts(
+        _ moment: ReplayMoment, _ reader: LedgerReader, _ state: State
+    ) throws {
+        let event = moment.named.event
+        let project = event.project != 0 ? event.project : event.inputProject
+        guard project != 0 else {
+            #expect(moment.counts == nil)
+            return
+        }
+        #expect(moment.project == reader.view.projects.name(of: UInt32(project)))
+        #expect(moment.counts == StateCounts(state.projects[Int(project)]))
+        #expect(moment.counts?.running == state.projects[Int(project)].runningCount)
+        #expect(moment.counts?.total == state.projects[Int(project)].settings.concurrencyCount)
+    }
+
+    @Test func aStreamStopsBehindWhatItIsAskedFor() throws {
+        let story = try Story(in: scratch("data"))
+        let reader = try LedgerReader(opening: story.directory.path)
+        let goal = story.first { $0.kind == .repossessed && $0.position > 80 }
+        var stream = ReplayStream()
+        stream.filter.since = .time(story.events[79].time)
+        stream.stop = try EventCondition("kind=repossessed and position>80")
+        var last: Position = 0
+        let isMet = try stream.run(on: reader) { moment in
+            last = moment.named.event.position
+            return true
+        }
+        #expect(isMet && last == goal.position)
+        stream.filter.until = .position(goal.position - 1)
+        #expect(try !stream.run(on: reader) { _ in true })
+        // Only what is handed over can stop it, and a user is looked at beside every event.
+        stream.filter.until = nil
+        stream.filter.kinds = [.applied]
+        stream.user = "user-0"
+        var looked: [ReplayMoment] = []
+        let isMetByOthers = try stream.run(on: reader) { moment in
+            looked.append(moment)
+            return true
+        }
+        #expect(!isMetByOthers && !looked.isEmpty)
+        #expect(looked.allSatisfy { $0.named.event.kind == .applied })
+        #expect(looked.contains { $0.user != nil && $0.named.user != "user-0" })
+        #expect(looked.allSatisfy { $0.user?.name ?? "user-0" == "user-0" })
+    }
+
+    // MARK: - Keys
+
+    @Test func keysAreReadInPiecesToo() {
+        let bytes: [UInt8] =
+            Array("\u{1B}[A\u{1B}OB\u{1B}[5~\u{1B}[6~\u{1B}[1;5H\u{1B}[4~j王\u{1B}[99~\r\u{7F}".utf8)
+            + [0x15, 0x03, 0x1A, 0x0C, 0x01, 0xFF] + Array("é".utf8)
+        let keys: [ReplayKey] = [
+            .up, .down, .pageUp, .pageDown, .home, .end, .character("j"), .character("王"), .enter,
+            .backspace, .eraseLine, .interrupt, .suspend, .redraw, .character("é"),
+        ]
+        for size in [1, 2, 3, 100] {
+            var decoder = ReplayKeyDecoder()
+            var found: [ReplayKey] = []
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                found += decoder.keys(in: rest.prefix(size))
+                rest = rest.dropFirst(size)
+            }
+            #expect(found == keys, "\(size) bytes at a time")
+            #expect(!decoder.isWaiting)
+        }
+        var decoder = ReplayKeyDecoder()
+        #expect(decoder.keys(in: [0x1B]).isEmpty && decoder.isWaiting)
+        #expect(decoder.flush() == [.escape] && !decoder.isWaiting)
+        #expect(decoder.keys(in: [0x1B, 0x71]) == [.escape, .character("q")])
+    }
+
+    /// Wherever keys lead, the screen shows the event, its state, and fits the terminal.
+    @Test(arguments: [1, 2, 3] as [UInt64])
+    func anyKeysLeadToTrueScreens(seed: UInt64) throws {
+        let story = try Story(in: scratch("data"), seed: seed)
+        let reader = try LedgerReader(opening: story.directory.path)
+        let digests = Self.states(story.events)
+        let states = FoldedStates(reader)
+        let session = try ReplaySession(reader, states: states)
+        var generator = SeededGenerator(seed: seed)
+        let keys: [[ReplayKey]] = [
+            [.up], [.down], [.up], [.pageUp], [.pageDown], [.home], [.end], [.character("u")],
+            [.character("U")], [.character("c")], [.character("C")], [.character("x")],
+            [.character("?")], typed("/kind=repossessed"), typed("\\outcome=noIdle"),
+            typed("g42"), typed("g 2023-11-14T22:20:00Z"), typed("gx"), typed("/kind"),
+            [.character("n")], [.character("N")], [.character("g"), .escape], typed("g0"),
+            typed("g99999"), [.character("z")],
+        ]
+        for _ in 0 ..< 400 {
+            for key in keys[generator.below(keys.count)] {
+                #expect(try session.press(key))
+            }
+            let size = ReplaySize(
+                columns: 20 + generator.below(160), rows: 3 + generator.below(50))
+            let screen = try session.screen(size)
+            #expect(screen.count == size.rows)
+            for line in screen {
+                for segment in line {
+                    #expect(
+                        segment.column + DisplayText.width(of: segment.text) <= size.columns,
+                        "\(size): \(segment)")
+                }
+            }
+            let position = session.position
+            #expect(StateDigest.of(try states.state(at: position)) == digests[Int(position)])
+            guard size.isEnough else { continue }
+            #expect(screen[0][1].text.contains(" event \(position) of \(story.events.count), "))
+        }
+        #expect(try !session.press(.character("q")))
+    }
+
+    private func typed(_ text: String) -> [ReplayKey] {
+        text.map { .character($0) } + [.enter]
+    }
+
+    /// Each key does what the help says.
+    @Test func keysDoWhatTheHelpSays() throws {
+        let story = try Story(in: scratch("data"), seed: 3)
+        let reader = try LedgerReader(opening: story.directory.path)
+        let session = try ReplaySession(reader, at: .position(100), user: "user-1")
+        _ = try session.screen(ReplaySize(columns: 80, rows: 24))
+        func press(_ keys: [ReplayKey], from start: Position) throws -> Position {
+            for key in typed("g\(start)") + keys { _ = try session.press(key) }
+            return session.position
+        }
+        let last = Position(story.events.count)
+        let user = try #require(reader.user("user-1")?.number)
+        let ofUser = story.events.filter { $0.user == user }.map(\.position)
+        for start in [1, 2, 57, 100, 199, last] {
+            #expect(try press([.down], from: start) == min(last, start + 1))
+            #expect(try press([.up], from: start) == max(1, start - 1))
+            #expect(try press([.pageDown], from: start) == min(last, start + 18))
+            #expect(try press([.pageUp], from: start) == (start > 18 ? start - 18 : 1))
+            #expect(try press([.home], from: start) == 1)
+            #expect(try press([.end], from: start) == last)
+            #expect(
+                try press([.character("u")], from: start) == ofUser.first { $0 > start } ?? start)
+            #expect(
+                try press([.character("U")], from: start) == ofUser.last { $0 < start } ?? start)
+            let refused = story.events.filter { $0.outcome == .noIdle }.map(\.position)
+            let until = typed("/outcome=noIdle")
+            #expect(try press(until, from: start) == refused.first { $0 > start } ?? start)
+            #expect(
+                try press([.character("N")], from: start) == refused.last { $0 < start } ?? start)
+            let event = story.events[Int(start) - 1]
+            if event.concurrency != 0 {
+                let next = story.events.first {
+                    $0.position > start && $0.project == event.project
+                        && $0.concurrency == event.concurrency
+                }
+                #expect(
+                    try press([.character("c")], from: start) == next?.position ?? start)
+            }
+        }
+        let time = Timestamp.text(story.events[60].time)
+        let atTime = story.events.last { $0.time <= story.events[60].time }?.position
+        for key in typed("g\(time)") { _ = try session.press(key) }
+        #expect(session.position == atTime)
+    }
+
+    @Test func longWorkIsEndedByWhoeverWatchesIt() throws {
+        let directory = DataDirectory(scratch("data"))
+        try HeavyUser.write(to: directory, eventCount: 60_000)
+        let reader = try LedgerReader(opening: directory.path)
+        let session = try ReplaySession(reader)
+        let start = session.position
+        var texts: [String] = []
+        session.progress = { text in
+            texts.append(text)
+            throw ReplayInterrupted()
+        }
+        for key in typed("g30000") { #expect(try session.press(key)) }
+        #expect(session.position == start)
+        #expect(texts.count == 1 && texts[0].hasPrefix("replaying, "), "\(texts)")
+        let bottom = try session.screen(ReplaySize(columns: 80, rows: 24))[23][0].text
+        #expect(bottom.hasPrefix(" stopped; still at event \(start)"))
+        session.progress = nil
+        for key in typed("g30000") { #expect(try session.press(key)) }
+        #expect(session.position == 30_000)
+    }
+
+    @Test func aConditionThatIsNoneIsShownWithItsColumn() throws {
+        let story = try Story(in: scratch("data"))
+        let session = try ReplaySession(LedgerReader(opening: story.directory.path))
+        for key in typed("/user=ann kind=applied") { _ = try session.press(key) }
+        let line = try session.screen(ReplaySize(columns: 80, rows: 24))[23][0]
+        #expect(line.text.hasPrefix(" column 10: expected and, or, or the end"))
+        #expect(line.style == .error)
+    }
+
+    @Test func whatIsNotThereIsRefused() throws {
+        let story = try Story(in: scratch("data"))
+        let reader = try LedgerReader(opening: story.directory.path)
+        #expect(throws: LedgerError.self) { try ReplaySession(reader, user: "nobody") }
+        #expect(throws: LedgerError.self) { try ReplaySession(reader, project: "nope") }
+    }
+
+    /// Names of any script and width leave every column where it is.
+    @Test func wideNamesBreakNothing() throws {
+        let names = ["王小明王小明王小明", "e\u{301}e\u{301}ve", "👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧", "a\u{202E}b", "plain"]
+        do {
+            let core = try WritableLedger(
+                opening: DataDirectory(scratch("data")), options: Ledger.Options()
+            ).core
+            var now = Story.start
+            _ = try core.perform(
+                .modifyProject("项目", ProjectChange(concurrencyCount: 9)), at: now, by: .library)
+            for name in names {
+                now += .seconds(1)
+                _ = try core.perform(.apply(user: name, project: "项目"), at: now, by: .library)
+            }
+            try core.commit(wallOffset: nil)
+        }
+        let session = try ReplaySession(LedgerReader(opening: scratch("data")))
+        for columns in [60, 80, 100, 120, 161] {
+            let size = ReplaySize(columns: columns, rows: 24)
+            for line in try session.screen(size) {
+                var end = 0
+                for segment in line {
+                    #expect(segment.column >= end, "\(segment) overlaps")
+                    end = segment.column + DisplayText.width(of: segment.text)
+                    #expect(segment.text.allSatisfy(DisplayText.isHarmless))
+                }
+                #expect(end <= columns)
+            }
+            #expect(try session.press(.up))
+        }
+    }
+}
