@@ -133,6 +133,29 @@ let package = Package(
             name: "allocation-check",
             dependencies: ["CAllocations", "Ledger", "ReconnectionRules"],
             path: "Tools/allocation-check", swiftSettings: strict),
+        // Checks a ledger from outside, knowing what was asked of it and nothing of how it decides.
+        .target(
+            name: "LedgerAuditor", dependencies: ["ReconnectionRules"],
+            path: "Tests/Support/LedgerAuditor", swiftSettings: strict),
+        // Whole worlds around a ledger, each from one seed; and the command that runs many.
+        .target(
+            name: "Simulator",
+            dependencies: [
+                "CFaults", "EventLog", "Ledger", "LedgerAuditor", "LedgerModel",
+                "ReconnectionRules",
+            ],
+            path: "Tests/Support/Simulator", swiftSettings: strict),
+        .executableTarget(
+            name: "simulate",
+            dependencies: [
+                "JSON", "LedgerAuditor", "Simulator",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tools/support/simulate", swiftSettings: strict),
+        .testTarget(
+            name: "SimulatorTests",
+            dependencies: ["LedgerAuditor", "ReconnectionRules", "Simulator"],
+            swiftSettings: strict),
         .testTarget(
             name: "EventLogTests",
             dependencies: ["EventLog", "LMDB", "LogForge", "ReconnectionRules", crypto],

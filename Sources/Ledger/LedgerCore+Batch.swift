@@ -14,7 +14,10 @@ extension LedgerCore {
             batch.users.withUnsafeBufferPointer { users in
                 batch.nameBytes.withUnsafeBytes { names in
                     while run.nextItem < items.count {
-                        if isBatchFull { whenFull() }
+                        if isBatchFull {
+                            whenFull()
+                            precondition(!isBatchFull, "a full batch has to be taken")
+                        }
                         run.decide(items, users, names, in: self)
                     }
                 }

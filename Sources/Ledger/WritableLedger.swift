@@ -1,5 +1,5 @@
 import EventLog
-import ReconnectionRules
+package import ReconnectionRules
 
 /// A data directory opened for writing, recovered to the log's head, without a thread: what the
 /// engine starts from and what the importer drives itself.
@@ -75,10 +75,18 @@ package final class WritableLedger {
         guard core.head.position > 0 else { return }
         let now = clock.now
         let lastSign = max(signOfLife.read() ?? .min, core.head.time)
-        let outage = compensates ? max(0, now - lastSign) : 0
+        let outage = Self.outage(at: now, since: lastSign, compensates: compensates)
         core.open(at: now, outage: outage, by: .ledger)
         try core.commit(wallOffset: clock.wallOffset(at: now))
         // The clock went back between the runs: a sign from then would hide the next outage.
         if lastSign > now { for _ in 0 ..< 2 { signOfLife.write(now) } }
+    }
+
+    /// What running deadlines are moved back by: never less than nothing, should the clock have
+    /// gone back between the runs.
+    package static func outage(
+        at now: Microseconds, since lastSign: Microseconds, compensates: Bool
+    ) -> Microseconds {
+        compensates ? max(0, now - lastSign) : 0
     }
 }
