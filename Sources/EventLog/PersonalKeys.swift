@@ -99,6 +99,13 @@ public final class PersonalKeys: Sendable {
         generation.add(1, ordering: .releasing)
     }
 
+    /// Numbers above `count` whose keys are gone: of users that were forgotten in events that this
+    /// log does not have. Ascending; empty unless the log is older than the keys.
+    func lostNumbers(above count: Int) -> [ClosedRange<UInt64>] {
+        content.withLock { $0.tree.gaps(from: UInt64(count)) }
+            .map { $0.lowerBound + 1 ... $0.upperBound + 1 }
+    }
+
     // MARK: - Deriving
 
     var currentGeneration: Int { generation.load(ordering: .acquiring) }

@@ -156,6 +156,9 @@ private struct BatchRun {
         let known = directory.number(of: name, hash: user.hash)
         if known != 0 { return known }
         guard directory.count < Int(RuleLimits.userCountMax) else { return 0 }
+        while sealer.isLost(UserNumber(directory.count + 1)) {
+            LedgerCore.passOver(&state, &directory, builder, sealer, now, caller)
+        }
         let number = UserNumber(directory.count + 1)
         directory.append(name, hash: user.hash)
         state.perform(.nameUser(number), at: now, by: caller) { event in

@@ -13,7 +13,7 @@ package final class WritableLedger {
     package init(
         opening directory: DataDirectory, options: LedgerOptions
     ) throws(LedgerError) {
-        let content = try directory.content()
+        _ = try directory.content()
         guard !directory.isBackup else {
             throw LedgerError(
                 .directory,
@@ -22,17 +22,19 @@ package final class WritableLedger {
         }
         try directory.create()
         owner = try OwnerLock(directory, note: options.ownerNote)
+        // What another process made before it let go of the lock counts.
+        let content = try directory.content()
         signOfLife = try SignOfLife(path: directory.signOfLife)
         if content != .ledger {
             // Before there is anything to sign.
             _ = try HeadKey.readOrMake(directory)
-            try directory.createSubdirectory(directory.log)
+            try directory.makeLog(random: options.random)
         }
         let log: EventLog
         do {
             log = try EventLog(
-                directory: directory.log, mode: content == .ledger ? .readWrite : .create,
-                random: options.random)
+                directory: directory.log, mode: .readWrite, random: options.random,
+                byteCountMax: options.logByteCountMax)
         } catch { throw LedgerError(error) }
         let storedKeys = try LedgerKeys.owning(directory, log, random: options.random)
         let (store, wasOutdated) = Self.openViews(directory)
@@ -45,6 +47,7 @@ package final class WritableLedger {
         let keys = try LedgerKeys.owning(
             directory, log, random: options.random, userCount: view.users.count, storedKeys)
         try LedgerKeys.forgetMissing(keys, log, view)
+        try directory.synchroniseNames()
         core = LedgerCore(
             log: log, view: view, keys: keys, options: options,
             checkpointer: store.map {

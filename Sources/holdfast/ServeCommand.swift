@@ -42,6 +42,12 @@ struct Serve: AsyncParsableCommand {
     var clientAddresses = ClientAddressOption.none
     @OptionGroup var checkpoints: CheckpointSpacingOption
     @Option(
+        name: .customLong("view-checkpoint-events"),
+        help: ArgumentHelp(
+            "Write a checkpoint of the view every N events.", valueName: "N",
+            visibility: .hidden))
+    var viewCheckpointEventCount = LedgerOptions().checkpointEventCount
+    @Option(
         name: .long,
         help: ArgumentHelp("The least severe messages to log.", valueName: "LEVEL"))
     var logLevel = LogLevel.notice
@@ -63,6 +69,7 @@ struct Serve: AsyncParsableCommand {
         options.compensatesOutages = !withoutCompensation
         options.clientAddresses = clientAddresses.recording
         options.keptCheckpoints = checkpoints.spacing
+        options.checkpointEventCount = max(1, viewCheckpointEventCount)
         options.ownerNote = note(listen.host, listen.port)
         let ledger = try Ledger(opening: data.path, options: options)
         do {
