@@ -115,7 +115,7 @@ let package = Package(
         .testTarget(
             name: "LedgerServerTests",
             dependencies: [
-                "CloudAPI", "EventLog", "JSON", "Ledger", "LedgerServer", "ReconnectionRules",
+                "CFaults", "CloudAPI", "EventLog", "JSON", "Ledger", "LedgerServer", "ReconnectionRules",
                 crypto, logging,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -127,6 +127,17 @@ let package = Package(
             swiftSettings: strict),
         // Counts and fails system calls beneath LMDB.
         .target(name: "CFaults", path: "Tests/Support/CFaults"),
+        // Records what ledgers do to the disk, and builds what a power cut may leave of it.
+        .target(
+            name: "PowerCuts",
+            dependencies: [
+                "Audit", "CFaults", "EventLog", "LMDB", "Ledger", "LedgerModel", "Proofs",
+                "ReconnectionRules",
+            ],
+            path: "Tests/Support/PowerCuts", swiftSettings: strict),
+        .executableTarget(
+            name: "power-cuts", dependencies: ["JSON", "Ledger", "PowerCuts"], path: "Tools/power-cuts",
+            swiftSettings: strict),
         // Counts what a thread asks of the allocator; and the check that looks at the count.
         .target(name: "CAllocations", path: "Tests/Support/CAllocations"),
         .executableTarget(
@@ -141,9 +152,9 @@ let package = Package(
             name: "LedgerTests",
             dependencies: [
                 "Audit", "CFaults", "EventLog", "LMDB", "Ledger", "LedgerModel",
-                "LogForge", "Proofs", "ReconnectionRules",
+                "LogForge", "PowerCuts", "Proofs", "ReconnectionRules",
             ],
-            swiftSettings: strict),
+            exclude: ["Golden"], swiftSettings: strict),
         .testTarget(
             name: "AuditTests",
             dependencies: [
