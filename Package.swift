@@ -20,6 +20,7 @@ let package = Package(
         .library(name: "Audit", targets: ["Audit"]),
         .library(name: "Ledger", targets: ["Ledger"]),
         .library(name: "EventLog", targets: ["EventLog"]),
+        .library(name: "Proofs", targets: ["Proofs"]),
         .library(name: "ReconnectionRules", targets: ["ReconnectionRules"]),
         .executable(name: "holdfast", targets: ["holdfast"]),
     ],

@@ -58,8 +58,8 @@ public struct HeadFile: HeadDestination {
     public func append(_ head: SignedHead) throws {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw failure("cannot open") }
-        defer { close(descriptor) }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw failure("cannot lock") }
+        defer { FileLock.release(closing: descriptor) }
+        guard FileLock.tryTake(descriptor) else { throw failure("cannot lock") }
         let size = lseek(descriptor, 0, SEEK_END)
         guard size >= 0 else { throw failure("cannot read") }
         let tail = try tail(of: descriptor, size)
@@ -114,7 +114,14 @@ public struct HeadFile: HeadDestination {
                 index += 1
             }
         }
-        if let end { return end }
+        if let end {
+            guard Self.names(origin, tail[..<end]) else {
+                throw LedgerError(
+                    .directory, "\(path) holds the heads of another log; nothing was written to "
+                        + "it; name another or a new file")
+            }
+            return end
+        }
         // A first head that was cut short begins with the name of the log.
         let name = Array((origin + "\n").utf8)
         guard tail.count < 4096, tail.starts(with: name) || name.starts(with: tail) else {
@@ -123,6 +130,11 @@ public struct HeadFile: HeadDestination {
                     + "another or a new one")
         }
         return 0
+    }
+
+    /// Whether one of the heads begins with the name of the log.
+    private static func names(_ origin: String, _ heads: ArraySlice<UInt8>) -> Bool {
+        heads.split(separator: 0x0A).contains { $0.elementsEqual(origin.utf8) }
     }
 
     private func write(_ bytes: [UInt8], to descriptor: Int32, at offset: off_t) -> Bool {

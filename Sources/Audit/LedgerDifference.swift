@@ -60,18 +60,21 @@ public struct LedgerDifference {
     /// Compares what a ledger held at two moments, of one project if it is named: then users who
     /// held a concurrency of it at either moment.
     ///
-    /// `progress` hears the position reached and the goal. Throws `invalid` if the first moment is
-    /// later than the second, `unknownProject`, and `log` where the log is damaged. Cost: two
-    /// states at past moments (see `LedgerReader.state(at:)`), and one look at each block of 256
-    /// records that the two do not share.
+    /// `progress` is as of `PastStates.state(at:progress:)`, for one state and then for the other.
+    /// Throws `invalid` if the first moment is later than the second, `unknownProject`, `log` where
+    /// the log is damaged, and what `progress` throws. Cost: two states at past moments (see
+    /// `LedgerReader.state(at:)`), and one look at each block of 256 records that the two do not
+    /// share.
     public init(
         _ reader: LedgerReader, from first: Moment, to second: Moment, project: String? = nil,
-        progress: ((Position, Position) -> Void)? = nil
-    ) throws(LedgerError) {
+        progress: (UInt64, UInt64) throws -> Void = { _, _ in }
+    ) throws {
         try Self.check(reader, first, second)
         var only: ProjectNumber?
         if let project {
-            guard let view = reader.project(project) else { throw .unknownProject(project) }
+            guard let view = reader.project(project) else {
+                throw LedgerError.unknownProject(project)
+            }
             only = view.number
         }
         self.reader = reader

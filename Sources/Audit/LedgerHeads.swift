@@ -6,7 +6,16 @@ import ReconnectionRules
 /// Signed heads of a ledger: what its owner says the log is, in a form that others can keep.
 public enum LedgerHeads {
     /// The name heads are signed under unless the key has another.
-    public static func usualOrigin(ledgerId: String) -> String { "holdfast/" + ledgerId }
+    public static func usualOrigin(ledgerId: String) -> String { usualBeginning + ledgerId }
+
+    /// Whether a name is the usual one of some ledger.
+    static func isUsual(origin: String) -> Bool {
+        let id = origin.dropFirst(usualBeginning.count)
+        return origin.hasPrefix(usualBeginning) && id.utf8.count == 32
+            && id.allSatisfy { $0.isASCII && $0.isHexDigit }
+    }
+
+    private static let usualBeginning = "holdfast/"
 
     /// What signs the heads of a ledger that is read; nil if it has no key. Throws `directory` if
     /// there is no ledger, or the key is damaged, or may not be read by this process.

@@ -15,7 +15,7 @@ public final class LogFollower {
         log = reader.log
         view = reader.view
         opener = TextOpener(view.keys)
-        next = position + 1
+        next = position == .max ? position : position + 1
         mark = 0
     }
 

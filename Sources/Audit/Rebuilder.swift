@@ -1,6 +1,6 @@
 package import EventLog
 public import Ledger
-public import ReconnectionRules
+package import ReconnectionRules
 
 /// What a rebuild found.
 public struct RebuildReport: Sendable, Equatable {
@@ -41,19 +41,16 @@ public enum Rebuilder {
     public static func rebuild(
         _ directory: DataDirectory, threads: Int? = nil,
         keeping spacing: CheckpointSpacing = CheckpointSpacing(),
-        progress: ((Position, Position) -> Void)? = nil
+        progress: ((UInt64, UInt64) -> Void)? = nil
     ) throws -> RebuildReport {
         let clock = Stopwatch()
         let stood = try LedgerReader(opening: directory.path)
         let goal = stood.head.position
-        let goalCount = stood.state.eventCount
         let wall = Stopwatch()
         let maker = KeptCheckpointMaker(directory, stood.log, spacing)
         let (view, scan) = try fold(
-            stood.log, through: goal, threads: threads, keys: stood.view.keys, maker: maker
-        ) {
-            progress?($0, goalCount)
-        }
+            stood.log, through: goal, threads: threads, keys: stood.view.keys, maker: maker,
+            progress: progress)
         let foldSeconds = wall.seconds
         return RebuildReport(
             eventCount: view.state.eventCount, stateDigest: StateDigest.of(view.state).description,
@@ -70,7 +67,7 @@ public enum Rebuilder {
     package static func fold(
         _ log: EventLog, through position: Position = .max, threads: Int? = nil,
         keys: PersonalKeys? = nil, segmentByteCount: Int = LogScan.segmentByteCount,
-        maker: KeptCheckpointMaker? = nil, progress: ((Position) -> Void)? = nil
+        maker: KeptCheckpointMaker? = nil, progress: ((UInt64, UInt64) -> Void)? = nil
     ) throws -> (RecoveredView, ScanReport) {
         let fold = KeepingFold(maker, from: RecoveredView(keys: keys))
         let scan = try LogScan(

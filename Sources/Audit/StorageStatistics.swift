@@ -10,9 +10,12 @@ public struct LedgerGrowth: Sendable, Equatable {
     public var length: Microseconds
     /// Events in it.
     public var eventCount: UInt64
-    /// Events and bytes of the log a day; nil where no time went by.
+    /// Events and bytes of the log a day; nil where less than `leastLength` went by.
     public var eventsPerDay: Double?
     public var bytesPerDay: Double?
+
+    /// What is made of less is no rate of a day: an hour.
+    public static let leastLength = Microseconds.seconds(3_600)
 }
 
 /// What a ledger takes on disk, and how fast that grows.
@@ -66,7 +69,7 @@ public struct StorageStatistics: Sendable, Equatable {
         }
         let count = try reader.eventCount(after: start, through: reader.head.position)
         var growth = LedgerGrowth(name: name, length: length, eventCount: count)
-        if length > 0 {
+        if length >= LedgerGrowth.leastLength {
             growth.eventsPerDay = Double(count) * 86_400e6 / Double(length)
             growth.bytesPerDay = bytesPerEvent.map { growth.eventsPerDay! * $0 }
         }

@@ -104,6 +104,7 @@ final class TraceFile: Sendable {
             throw failure(path, "cannot make a temporary file in \(directory)")
         }
         unlink(name)
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         var chunk = [UInt8](repeating: 0, count: 1 << 20)
         while true {
             // The module's own functions have these names too.

@@ -2,6 +2,12 @@ import EventLog
 public import Ledger
 import ReconnectionRules
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// Plays a trace into a ledger, in the trace's own time.
 ///
 /// Nothing carries today's clock: the project's events take the first row's time, deadlines fall
@@ -15,6 +21,8 @@ public struct TraceImporter {
     private let trace: TraceReader
     private let project: String
     private let change: ProjectChange
+    /// Rows of the trace.
+    private let rowCount: UInt64
     /// The connection's session, or the position of its refused apply.
     private var sessions = ConnectionTable()
 
@@ -30,7 +38,9 @@ public struct TraceImporter {
         self.trace = trace
         self.project = project
         self.change = change
-        try trace.forEachRow { _, _, _ in }
+        var rowCount: UInt64 = 0
+        try trace.forEachRow { _, _, _ in rowCount += 1 }
+        self.rowCount = rowCount
     }
 
     /// Imports into a data directory, which may be new. `progress` hears bytes done and in all.
@@ -44,6 +54,7 @@ public struct TraceImporter {
         var options = Ledger.Options()
         options.keptCheckpoints = spacing
         options.ownerNote = "an import; wait for it to end"
+        options.goesOnImporting = true
         if let fault = LedgerName.fault(project, what: "the project's name") { throw fault }
         let ledger = try WritableLedger(opening: directory, options: options)
         // The owner lock lives as long as the ledger does.
@@ -51,6 +62,7 @@ public struct TraceImporter {
         let core = ledger.core
         let resumed = try resumePoint(core)
         if resumed == 0 { try begin(core) } else { try replaySessions(core, rowCount: resumed) }
+        try begin(in: directory)
         var rowCount: UInt64 = resumed
         try trace.forEachRow { row, number, byteOffset in
             guard UInt64(number) > resumed else { return }
@@ -67,9 +79,35 @@ public struct TraceImporter {
             }
         }
         try commit(core, rowCount)
+        guard unlink(directory.importMark) == 0 else {
+            throw FileFailure.error("cannot remove \(directory.importMark)")
+        }
+        try FileFailure.synchronise(directory: directory.path)
         core.checkpointNow()
         progress?(trace.byteCount, trace.byteCount)
         return Report(rowCount: rowCount, resumedRowCount: resumed)
+    }
+
+    /// Marks the directory, so that half a trace is not taken for a ledger that is whole.
+    private func begin(in directory: DataDirectory) throws(LedgerError) {
+        let digest = Array("\(trace.digest)\n".utf8)
+        if SmallFile.exists(directory.importMark) {
+            let found = try SmallFile.read(directory.importMark)
+            if found.count < digest.count, digest.starts(with: found) {
+                // A crash came before it was whole, so before anything was imported.
+                try SmallFile.destroy(directory.importMark)
+                return try begin(in: directory)
+            }
+            guard found == digest else {
+                throw LedgerError(
+                    .invalid,
+                    "another trace is half imported into \(directory.path); repeat that import to "
+                        + "finish it, or remove \(directory.importMark) to leave it at that")
+            }
+            return
+        }
+        try SmallFile.create(directory.importMark, digest)
+        try FileFailure.synchronise(directory: directory.path)
     }
 
     // MARK: - Playing
@@ -128,22 +166,20 @@ public struct TraceImporter {
         }
         guard let origin, origin.source == trace.digest else { return 0 }
         guard let number = core.projects.number(of: project) else {
-            throw LedgerError(
-                .invalid,
-                "this trace is half imported under another project; name that one to go on")
+            throw otherwise(origin.rowCount, "under another project")
         }
         let settings = core.state.projects[Int(number)].settings
         guard change.applies(to: settings) else {
-            throw LedgerError(
-                .invalid,
-                "this trace is half imported with other settings; repeat them to go on")
+            throw otherwise(origin.rowCount, "with other settings")
         }
-        try requireSameProject(ProjectNumber(number), core.log)
+        try requireSameProject(ProjectNumber(number), origin.rowCount, core.log)
         return origin.rowCount
     }
 
     /// The ledger may have a project of that name although the trace was begun under another.
-    private func requireSameProject(_ number: ProjectNumber, _ log: EventLog) throws {
+    private func requireSameProject(
+        _ number: ProjectNumber, _ imported: UInt64, _ log: EventLog
+    ) throws {
         var begun: ProjectNumber?
         try log.forEachBatchBackward { batch in
             if batch.origin?.source == trace.digest {
@@ -154,10 +190,17 @@ public struct TraceImporter {
             return begun == nil
         }
         guard begun ?? number == number else {
-            throw LedgerError(
-                .invalid,
-                "this trace is half imported under another project; name that one to go on")
+            throw otherwise(imported, "under another project")
         }
+    }
+
+    /// The log has rows of this trace that were played otherwise than is asked for now.
+    private func otherwise(_ imported: UInt64, _ how: String) -> LedgerError {
+        LedgerError(
+            .invalid,
+            imported == rowCount
+                ? "this trace is already imported, \(how); to play it anew name another --data"
+                : "this trace is half imported, \(how); repeat what was named then to go on")
     }
 
     /// Learns the sessions of the rows that are in the log from the events they left.

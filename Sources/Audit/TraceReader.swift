@@ -20,6 +20,8 @@ public struct TraceReader: Sendable {
     public let digest: Digest32
 
     public static let header = "time,user,connection,action,reason"
+    /// 9999-01-01: deadlines after the last row are RFC 3339 times too.
+    fileprivate static let timeEnd: Microseconds = 253_370_764_800_000_000
 
     /// Reads the file once, for its digest. Throws `TraceError` if that fails.
     public init(path: String) throws(TraceError) {
@@ -144,6 +146,7 @@ struct TraceRows {
             }
         }
         guard count == 4, let time = Timestamp.parse(line[..<commas.0]), time >= 0,
+            time < TraceReader.timeEnd,
             (2 ... 257).contains(commas.1 - commas.0), (2 ... 257).contains(commas.2 - commas.1)
         else { return nil }
         let action: TraceRow.Action
@@ -169,6 +172,9 @@ struct TraceRows {
         }
         guard let time = Timestamp.parse(fields[0]) else {
             throw fault(number, "the time is not RFC 3339 in UTC, like 2026-11-23T10:15:30Z")
+        }
+        guard time < TraceReader.timeEnd else {
+            throw fault(number, "the time is past 9998, where deadlines still have four digits")
         }
         guard time >= 0 else {
             throw fault(number, "the time is before 1970, where ledger time begins")

@@ -47,8 +47,8 @@ enum TreeIndex {
     static func save(_ blocks: [TreeBlock], to path: String, ledgerId: String) {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { return }
-        defer { close(descriptor) }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return }
+        defer { FileLock.release(closing: descriptor) }
+        guard FileLock.tryTake(descriptor) else { return }
         let known = contents(of: descriptor)
         let wanted = encode(blocks, ledgerId: ledgerId)
         // What is right already stays as it is; a longer file is another process's newer one.

@@ -73,7 +73,7 @@ public enum Verifier {
     /// `threads` of them; memory for one state and 32 bytes a user more.
     public static func verify(
         _ directory: DataDirectory, kept: [KeptHead] = [], key: VerifierKey? = nil,
-        threads: Int? = nil, progress: ((Position, Position) -> Void)? = nil
+        threads: Int? = nil, progress: ((UInt64, UInt64) -> Void)? = nil
     ) throws -> VerifyReport {
         try verify(directory, Plan(threads: threads, kept: kept, key: key), progress)
     }
@@ -83,7 +83,7 @@ public enum Verifier {
     /// somebody who recomputed every hash and pointer: only the rules tell, and the head's hash.
     public static func verifyChain(
         _ directory: DataDirectory, kept: [KeptHead] = [], key: VerifierKey? = nil,
-        threads: Int? = nil, progress: ((Position, Position) -> Void)? = nil
+        threads: Int? = nil, progress: ((UInt64, UInt64) -> Void)? = nil
     ) throws -> VerifyReport {
         try verify(
             directory, Plan(threads: threads, hasRules: false, kept: kept, key: key), progress)
@@ -111,26 +111,47 @@ public enum Verifier {
 
         /// The heads the log has to contain.
         fileprivate func heads(
-            _ own: SignedHead?, ownKey: VerifierKey?
+            _ own: SignedHead?, ownKey: VerifierKey?, ledgerId: String
         ) throws(ProofError) -> [ExpectedHead] {
+            let usual = LedgerHeads.usualOrigin(ledgerId: ledgerId)
+            let names = Set([usual] + [own?.head.origin, ownKey?.name].compactMap { $0 })
+            try requireSameLedger(usual, names)
             if let key = key ?? ownKey {
                 try ProofChecker.check(kept, key)
                 do { try own?.check(key) } catch {
                     throw ProofError(error.code, "head.note: \(error.message)")
                 }
             }
-            let expected = kept.map {
-                ExpectedHead(head: $0.head, name: "the head kept in line \($0.line)")
+            let expected = kept.map { kept in
+                // A name that was given can have been lost with its key.
+                let origin = kept.head.origin
+                let whose = names.contains(origin) ? "" : " of the log \(origin) (this is \(usual))"
+                return ExpectedHead(
+                    head: kept.head, name: "the head kept in line \(kept.line)" + whose)
             }
             let ours = own.map {
                 ExpectedHead(head: $0.head, name: "the newest head the ledger published")
             }
             return expected + (ours.map { [$0] } ?? [])
         }
+
+        /// A head of another ledger says nothing of this one, least of all that it was cut. The
+        /// usual name of a head has the ledger's id in it.
+        private func requireSameLedger(
+            _ usual: String, _ names: Set<String>
+        ) throws(ProofError) {
+            for kept in kept where !names.contains(kept.head.origin) {
+                guard LedgerHeads.isUsual(origin: kept.head.origin) else { continue }
+                throw ProofError(
+                    .signature,
+                    "line \(kept.line): the head is of another ledger, \(kept.head.origin); this "
+                        + "one is \(usual)")
+            }
+        }
     }
 
     package static func verify(
-        _ directory: DataDirectory, _ plan: Plan, _ progress: ((Position, Position) -> Void)? = nil
+        _ directory: DataDirectory, _ plan: Plan, _ progress: ((UInt64, UInt64) -> Void)? = nil
     ) throws -> VerifyReport {
         try directory.requireLedger()
         return try verify(log: directory.log, keysOf: directory, plan, progress)
@@ -139,7 +160,7 @@ public enum Verifier {
     /// Verifies a log wherever it lies, with the keys and the published head of a data directory.
     package static func verify(
         log path: String, keysOf directory: DataDirectory, _ plan: Plan,
-        _ progress: ((Position, Position) -> Void)? = nil
+        _ progress: ((UInt64, UInt64) -> Void)? = nil
     ) throws -> VerifyReport {
         // Before the log is looked at: a server may publish another meanwhile.
         let own = try LedgerHeads.published(directory)
@@ -149,9 +170,9 @@ public enum Verifier {
         let log = try EventLog(toVerify: path)
         // Who may verify need not be one who may read the private key.
         let heads = try plan.heads(
-            own, ownKey: try? LedgerHeads.signer(of: directory, log)?.key)
+            own, ownKey: try? LedgerHeads.signer(of: directory, log)?.key,
+            ledgerId: log.ledgerId)
         let goal = try log.uncheckedEnd().position
-        let goalCount = try log.read { try $0.eventCount(through: goal) }
         let checkpoints = KeptCheckpointCheck(directory, log, through: goal)
         let rules = plan.hasRules ? RulesFold(checkpoints) : nil
         let keys = try? LedgerKeys.reading(directory, log)
@@ -164,7 +185,7 @@ public enum Verifier {
             scan = try LogScan(
                 log, through: goal, threads: plan.threads, segmentByteCount: plan.segmentByteCount,
                 keys: keys
-            ).run(folds) { progress?($0, goalCount) }
+            ).run(folds, progress: progress)
         } catch let error as LogError { throw naming(error, in: log) }
         let times = VerifyTimes(
             wall: wall.seconds, pages: pageSeconds, chain: scan.checkSeconds,

@@ -100,17 +100,16 @@ public struct WhatIf: Sendable {
         let all = [ProjectChange()] + changes
         var outcomes: [WhatIfOutcome] = []
         let groupCount = worldCount(in: reader.state)
-        let eventCount = UInt64(range.count)
+        let passCount = UInt64((all.count + groupCount - 1) / groupCount)
         var begun = 0
         while begun < all.count {
             let group = all[begun ..< min(begun + groupCount, all.count)]
             let folds = group.map { WhatIfFold(world($0), range) }
-            let behind = UInt64((begun + groupCount - 1) / groupCount) * eventCount
-            let goal = UInt64((all.count + groupCount - 1) / groupCount) * eventCount
+            let passesDone = UInt64(begun / groupCount)
             _ = try LogScan(
                 reader.log, from: range.lowerBound, through: range.upperBound - 1,
                 threads: threads
-            ).run(folds) { progress?(behind + ($0 + 1 - min($0 + 1, range.lowerBound)), goal) }
+            ).run(folds) { progress?(passesDone * $1 + $0, passCount * $1) }
             outcomes += folds.map { WhatIfOutcome($0.world, since: start?.counters, reader) }
             begun += group.count
         }

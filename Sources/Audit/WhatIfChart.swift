@@ -9,7 +9,7 @@ import ReconnectionRules
 
 /// Draws what a what-if came to.
 public enum WhatIfChart {
-    /// Users saved against what it cost: returns that found their concurrency, by the
+    /// What is gained against what it cost: returns that found their concurrency, by the
     /// concurrency-hours spent waiting, a line for each number of concurrencies, its points by
     /// reconnect window; the recorded settings as a ring. An SVG file that needs nothing else and
     /// is readable on light and dark ground.
@@ -102,14 +102,14 @@ private struct Drawing {
             height="\(Int(Self.height))" \
             viewBox="0 0 \(Int(Self.width)) \(Int(Self.height))" \
             font-family="sans-serif" font-size="12" role="img">
-            <title>Returns saved against hours spent, project \
+            <title>Returns against hours spent, project \
             \(Self.escaped(report.project))</title>
             <style>
             text { fill: #3a3a3a } .grid { stroke: #80808055 } .ring { fill: none; \
             stroke: #808080; stroke-width: 2 } .line { fill: none; stroke-width: 2 }
             @media (prefers-color-scheme: dark) { text { fill: #d6d6d6 } }
             </style>
-            <text x="\(Int(Self.left))" y="28" font-size="17" font-weight="bold">Returns saved \
+            <text x="\(Int(Self.left))" y="28" font-size="17" font-weight="bold">Returns \
             against hours spent, project \(Self.escaped(report.project))</text>
             <text x="\(Int(Self.left))" y="47">Each point is a reconnect window; the ring is as \
             recorded. People might have acted differently.</text>

@@ -78,12 +78,11 @@ package struct LogScan {
         self.segmentByteCount = segmentByteCount
     }
 
-    /// Runs it. `progress` hears the last position that every fold has, less those that the scan
-    /// went over and no event has, from any thread, one call at a time: in a scan from the first
-    /// event, the number of events. Throws what is at fault at the lowest position, or what a fold
-    /// throws.
+    /// Runs it. `progress` hears how many of the scan's events every fold has, and how many there
+    /// are, from any thread, one call at a time. Throws what is at fault at the lowest position, or
+    /// what a fold throws.
     package func run(
-        _ folds: [any BatchFold], progress: ((Position) -> Void)? = nil
+        _ folds: [any BatchFold], progress: ((UInt64, UInt64) -> Void)? = nil
     ) throws -> ScanReport {
         let plan = try log.read { (snapshot) in
             try Self.plan(snapshot, from: from, through: through, segmentByteCount)
@@ -92,8 +91,10 @@ package struct LogScan {
         try log.makeShownDurable()
         var report = ScanReport(foldSeconds: folds.map { _ in 0 })
         if !plan.segments.isEmpty {
-            try withoutActuallyEscaping(progress ?? { _ in }) { progress in
-                let work = ScanWork(log, plan.segments, folds, keys, progress)
+            try withoutActuallyEscaping(progress ?? { _, _ in }) { progress in
+                let work = ScanWork(log, plan.segments, folds, keys) { count in
+                    progress(count - (plan.first - 1), plan.eventCount)
+                }
                 try work.run(threadCount: min(threadCount, plan.segments.count + folds.count))
                 report.checkSeconds = work.checkSeconds
                 report.foldSeconds = work.foldSeconds
@@ -102,8 +103,7 @@ package struct LogScan {
         for fold in folds { try fold.finish() }
         report.batchCount = plan.batchCount
         report.head = plan.head
-        report.eventCount =
-            plan.head.position - min(plan.head.position, plan.first - 1) - plan.skippedCount
+        report.eventCount = plan.eventCount
         return report
     }
 
@@ -114,6 +114,10 @@ package struct LogScan {
         var head = LogHead.empty
         /// Positions of the scan that no event has.
         var skippedCount: UInt64 = 0
+
+        var eventCount: UInt64 {
+            head.position - min(head.position, first - 1) - skippedCount
+        }
     }
 
     /// Cuts the log into segments. Looks at keys and lengths alone, and at the last batch's header

@@ -137,7 +137,9 @@ package final class NameBlocks {
         _ first: UInt32, _ depth: UInt8, _ box: UnsafeRawBufferPointer
     ) -> (bytes: [UInt8], isWhole: Bool)? {
         guard let seed = keys.seed(first, depth, &path) else { return nil }
-        guard let bytes = SealedText.open(box, seed.blockKey, binding(first, depth)) else {
+        guard let bytes = SealedText.open(
+            box, seed.blockKey, binding(first, depth), { Array($0) })
+        else {
             return ([], false)
         }
         return (bytes, true)

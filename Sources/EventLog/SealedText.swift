@@ -55,16 +55,38 @@ enum SealedText {
         } catch { preconditionFailure("sealing fails for wrong lengths alone: \(error)") }
     }
 
-    /// Nil if it was not sealed under this key, for this place.
-    static func open(
-        _ sealed: UnsafeRawBufferPointer, _ key: KeySeed, _ binding: [UInt8]
-    ) -> [UInt8]? {
+    /// What `read` makes of the text; nil if it was not sealed under this key, for this place.
+    static func open<Result>(
+        _ sealed: UnsafeRawBufferPointer, _ key: KeySeed, _ binding: [UInt8],
+        _ read: (UnsafeRawBufferPointer) -> Result?
+    ) -> Result? {
         guard sealed.count >= overheadByteCount,
             let box = try? ChaChaPoly.SealedBox(combined: sealed),
             let text = try? ChaChaPoly.open(
                 box, using: key.withBytes { SymmetricKey(data: $0) }, authenticating: binding)
         else { return nil }
-        return Array(text)
+        return withBytes(of: text, read)
+    }
+
+    /// As it lies in memory: a copy made element by element would cost as much as opening it does.
+    private static func withBytes<Result>(
+        of text: some Sequence<UInt8>, _ read: (UnsafeRawBufferPointer) -> Result?
+    ) -> Result? {
+        if let result = text.withContiguousStorageIfAvailable({ read(UnsafeRawBufferPointer($0)) })
+        {
+            return result
+        }
+        return Array(text).withUnsafeBytes(read)
+    }
+
+    /// The name in an opened text of its length; nil if that is not how a name is padded.
+    static func name(in padded: UnsafeRawBufferPointer) -> [UInt8]? {
+        guard let first = padded.first else { return nil }
+        let end = Int(first) + 2
+        guard padded.count == byteCount(ofPaddedText: end) - overheadByteCount,
+            padded[end...].allSatisfy({ $0 == 0 })
+        else { return nil }
+        return Array(padded[1 ..< end])
     }
 }
 
@@ -221,14 +243,7 @@ package final class TextOpener {
     ) -> Opened {
         guard isSealed else { return .text(Array(text)) }
         if let opened = nextAhead(position) { return opened }
-        let opened = open(text, user, position, .userNamed)
-        guard case .text(let padded) = opened else { return opened }
-        let byteCount = Int(padded.first ?? 0) + 1
-        guard SealedText.canBeName(byteCount: text.count),
-            text.count == SealedText.byteCount(ofPaddedText: byteCount + 1),
-            padded[(byteCount + 1)...].allSatisfy({ $0 == 0 })
-        else { return .damaged }
-        return .text(Array(padded[1 ... byteCount]))
+        return open(text, user, position, .userNamed, SealedText.name(in:))
     }
 
     /// Takes over what another thread opened of the events that come next.
@@ -251,14 +266,15 @@ package final class TextOpener {
     /// The client's address that stands with an apply or a session; nil if none can be read.
     package func address(_ text: UnsafeRawBufferPointer, _ event: Event) -> ClientAddress? {
         guard event.kind == .applied || event.kind == .sessionCreated,
-            case .text(let stored) = open(text, event.user, event.position, event.kind)
+            case .text(let stored) = open(
+                text, event.user, event.position, event.kind, { Array($0) })
         else { return nil }
         return stored.withUnsafeBytes { ClientAddress(stored: $0) }
     }
 
     private func open(
         _ text: UnsafeRawBufferPointer, _ user: UserNumber, _ position: Position,
-        _ kind: Event.Kind
+        _ kind: Event.Kind, _ read: (UnsafeRawBufferPointer) -> [UInt8]?
     ) -> Opened {
         guard let keys else { return .locked }
         if generation != keys.currentGeneration {
@@ -267,6 +283,6 @@ package final class TextOpener {
         }
         guard let key = keys.key(of: user, &path) else { return .forgotten }
         let binding = binding.bind(user, position, kind)
-        return SealedText.open(text, key, binding).map { .text($0) } ?? .damaged
+        return SealedText.open(text, key, binding, read).map { .text($0) } ?? .damaged
     }
 }

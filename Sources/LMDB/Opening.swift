@@ -21,6 +21,7 @@ import Darwin
         if !options.isReadOnly { try Self.reserveLockFile(directory, options) }
         let handle = try unsafe Self.open(directory, options)
         do throws(LMDBError) {
+            try unsafe Self.closeOnExec(handle)
             var dead: Int32 = 0
             unsafe mdb_reader_check(handle, &dead)
             var stat = MDB_stat()
@@ -106,6 +107,13 @@ import Darwin
             throw LMDBError(.system(result), during: "open")
         }
         #endif
+    }
+
+    /// LMDB keeps its data file open for a program that this process starts, alone of its files.
+    private static func closeOnExec(_ environment: OpaquePointer) throws(LMDBError) {
+        var descriptor: Int32 = -1
+        try LMDBError.check(unsafe mdb_env_get_fd(environment, &descriptor), "open")
+        guard fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 else { throw .system(during: "open") }
     }
 
     private static func open(

@@ -129,5 +129,7 @@ package final class KeepingFold: BatchFold {
         if batch.lastPosition < limit { maker?.consider(views.view.state, views.view.head) }
     }
 
+    package func prepare(_ names: OpenedNames) { views.prepare(names) }
+
     package func finish() {}
 }

@@ -1,3 +1,4 @@
+import EventLog
 package import ReconnectionRules
 
 #if canImport(Glibc)
@@ -19,6 +20,7 @@ package import ReconnectionRules
 /// DIR/server-session.key   signs the ServerSession tokens
 /// DIR/head.key             signs the heads that an auditor keeps
 /// DIR/head.note            the newest head that was published
+/// DIR/importing            there while a trace is half imported: which one
 /// DIR/tree                 nodes of the Merkle tree: may be deleted at any time
 /// ```
 public struct DataDirectory: Sendable {
@@ -43,7 +45,7 @@ public struct DataDirectory: Sendable {
         "credentials.json.new", "server-session.key", "server-session.key.new",
         "personal.keys", "personal.keys.new", "personal.keys.old",
         "head.key", "head.key.new", "head.note", "head.note.new", "tree",
-        "log.new", "unfinished", "backup.json",
+        "log.new", "unfinished", "backup.json", "importing",
     ]
 
     /// What stands at the path.
@@ -91,6 +93,12 @@ public struct DataDirectory: Sendable {
         }
         return .new
     }
+
+    /// There while a trace is half imported.
+    package var importMark: String { path + "/importing" }
+
+    /// Whether a trace's import was broken off, or is under way.
+    public var isHalfImported: Bool { has(importMark) }
 
     /// Whether it is a backup: to be read, and restored from, but never to be written to.
     public var isBackup: Bool { access(backupManifest, F_OK) == 0 }
@@ -160,7 +168,7 @@ final class OwnerLock: Sendable {
             throw LedgerError(
                 .directory, "cannot open \(path): \(String(cString: strerror(errno)))")
         }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        guard FileLock.tryTake(descriptor) else {
             let owner = Self.read(descriptor)
             close(descriptor)
             throw LedgerError(.owned, "\(directory.path) is in use by \(owner)")
@@ -172,7 +180,7 @@ final class OwnerLock: Sendable {
         self.descriptor = descriptor
     }
 
-    deinit { close(descriptor) }
+    deinit { FileLock.release(closing: descriptor) }
 
     private static func read(_ descriptor: Int32) -> String {
         var bytes = [UInt8](repeating: 0, count: 500)

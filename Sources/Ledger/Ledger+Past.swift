@@ -5,10 +5,9 @@ extension Ledger {
     /// The states of everything at past moments, up to the newest durable event of now. Read on the
     /// caller's threads: neither the writer nor its state is looked at.
     ///
-    /// - Parameter isSteppedThrough: as of `LedgerReader.pastStates(isSteppedThrough:)`.
-    public func pastStates(isSteppedThrough: Bool = false) -> PastStates {
-        PastStates(
-            log, directory, head: head.position, isSteppedThrough: isSteppedThrough)
+    /// - Parameter memoryByteCount: as of `LedgerReader.pastStates(memoryByteCount:)`.
+    public func pastStates(memoryByteCount: Int = 0) -> PastStates {
+        PastStates(log, directory, head: head.position, memoryByteCount: memoryByteCount)
     }
 
     /// The state that the events up to a past moment lead to, in numbers; names are `userNames`.

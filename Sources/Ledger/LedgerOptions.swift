@@ -20,6 +20,8 @@ public struct LedgerOptions: Sendable {
 
     /// Most bytes the log may grow to; nil leaves it to the address space. For tests.
     package var logByteCountMax: Int?
+    /// Whether a trace that is half imported is no reason to refuse.
+    package var goesOnImporting = false
 
     public init() {}
 }

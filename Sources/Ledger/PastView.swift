@@ -88,21 +88,22 @@ extension LedgerReader {
     /// them from the first on would.
     ///
     /// A time means the last event not later than it. Past the newest event it is what holds there:
-    /// what falls due after it shows once the ledger recorded it. `progress` hears the position
-    /// reached and the goal, from any thread, one call at a time. Throws `log` where the log is
-    /// damaged. Cost: reading the newest kept checkpoint at or before the moment, and folding the
+    /// what falls due after it shows once the ledger recorded it. `progress` is as of
+    /// `PastStates.state(at:progress:)`. Throws `log` where the log is damaged, and what `progress`
+    /// throws. Cost: reading the newest kept checkpoint at or before the moment, and folding the
     /// events after it; memory for that state.
     public func state(
-        at moment: Moment, progress: ((Position, Position) -> Void)? = nil
-    ) throws(LedgerError) -> PastView {
+        at moment: Moment, progress: (UInt64, UInt64) throws -> Void = { _, _ in }
+    ) throws -> PastView {
         try view(at: moment, in: pastStates(), progress: progress)
     }
 
     /// As `state(at:)`, from what a `PastStates` of this reader has at hand: for more than one
     /// moment.
     public func view(
-        at moment: Moment, in states: PastStates, progress: ((Position, Position) -> Void)? = nil
-    ) throws(LedgerError) -> PastView {
+        at moment: Moment, in states: PastStates,
+        progress: (UInt64, UInt64) throws -> Void = { _, _ in }
+    ) throws -> PastView {
         let position = try states.position(of: moment)
         return PastView(
             try states.state(at: position, progress: progress), view.users, view.projects)
@@ -110,12 +111,12 @@ extension LedgerReader {
 
     /// The states of everything at any number of past moments up to the opening of this reader.
     ///
-    /// - Parameter isSteppedThrough: whether neighbouring moments will be asked for, forward and
-    ///   backward: more states are held then, and a step back is quick.
-    public func pastStates(isSteppedThrough: Bool = false) -> PastStates {
+    /// - Parameter memoryByteCount: what states in between may take, at least that of four; 0 keeps
+    ///   none. With them, neighbouring moments can be asked for in any order, and a step back is
+    ///   quick.
+    public func pastStates(memoryByteCount: Int = 0) -> PastStates {
         PastStates(
-            log, directory, head: head.position, present: state,
-            isSteppedThrough: isSteppedThrough)
+            log, directory, head: head.position, present: state, memoryByteCount: memoryByteCount)
     }
 
     /// What the user of a number holds; nil for a number never handed out.

@@ -97,10 +97,12 @@ package enum PrivateFiles<Failure: PrivateFileError> {
     ) throws(Failure) -> Result {
         let descriptor = open(directory, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw failure("cannot open \(directory)") }
-        defer { close(descriptor) }
-        while flock(descriptor, LOCK_EX) != 0 {
-            guard errno == EINTR else { throw failure("cannot lock \(directory)") }
+        guard FileLock.take(descriptor) else {
+            let error = failure("cannot lock \(directory)")
+            close(descriptor)
+            throw error
         }
+        defer { FileLock.release(closing: descriptor) }
         return try body()
     }
 

@@ -71,12 +71,10 @@ package enum Recovery {
         )
     }
 
-    /// Folds everything behind the view in, checked on all cores ahead of the fold. `progress`
-    /// hears the position reached, from any thread, one call at a time.
+    /// Folds everything behind the view in, checked on all cores ahead of the fold.
     @discardableResult
     package static func replay(
-        _ log: EventLog, into view: inout RecoveredView,
-        progress: ((_ position: Position) -> Void)? = nil
+        _ log: EventLog, into view: inout RecoveredView
     ) throws(LedgerError) -> ScanReport {
         let fold = ViewFold(view)
         let first = view.head.position + 1
@@ -84,7 +82,7 @@ package enum Recovery {
         view = RecoveredView(keys: view.keys)
         defer { view = fold.view }
         do {
-            return try LogScan(log, from: first, keys: view.keys).run([fold], progress: progress)
+            return try LogScan(log, from: first, keys: view.keys).run([fold])
         } catch let error as LogError { throw LedgerError(error) } catch {
             throw LedgerError(.directory, "\(error)")
         }

@@ -3,10 +3,12 @@ package import ReconnectionRules
 
 /// The one JSON form of what a user holds: `state USER --json`, `replay --json`.
 package enum UserJSON {
-    /// Members of an object: `user`, `project`, `concurrency`, `state`, `deadline`, `session`,
+    /// Members of an object: `user` (null if it was forgotten), `userNumber`, `project`,
+    /// `concurrency`, `state`, `deadline`, `session`,
     /// `events`, `lastPosition`; null where the user has no such thing.
     package static func write(_ user: UserView, to object: inout JSONObjectWriter) {
-        object.string("user", user.name)
+        if user.name.isEmpty { object.null("user") } else { object.string("user", user.name) }
+        object.unsigned("userNumber", user.number)
         if let project = user.project {
             object.string("project", project)
             object.unsigned("concurrency", user.concurrency)

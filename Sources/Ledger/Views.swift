@@ -20,6 +20,9 @@ public struct UserView: Sendable, Equatable {
     /// How many events the user has, and where they end.
     public var eventCount: UInt32
     public var lastPosition: Position
+
+    /// The user as people read it: the name, or the number of one that was forgotten.
+    public var text: String { name.isEmpty ? NamedEvent.forgotten(number) : name }
 }
 
 /// A project as of the answer.

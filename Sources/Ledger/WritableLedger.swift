@@ -20,6 +20,12 @@ package final class WritableLedger {
                 "\(directory.path) is a backup and is not written to; restore it with holdfast "
                     + "restore \(directory.path) --data NEWDIR")
         }
+        if !options.goesOnImporting, directory.has(directory.importMark) {
+            throw LedgerError(
+                .directory,
+                "\(directory.path) holds a part of a trace: its import was broken off; repeat that "
+                    + "import to finish it, or remove \(directory.importMark) to leave it at that")
+        }
         try directory.create()
         owner = try OwnerLock(directory, note: options.ownerNote)
         // What another process made before it let go of the lock counts.
@@ -36,6 +42,7 @@ package final class WritableLedger {
                 directory: directory.log, mode: .readWrite, random: options.random,
                 byteCountMax: options.logByteCountMax)
         } catch { throw LedgerError(error) }
+        try PublishedHead(in: directory)?.require(in: log, directory)
         let storedKeys = try LedgerKeys.owning(directory, log, random: options.random)
         let (store, wasOutdated) = Self.openViews(directory)
         let (view, found) = try Recovery.view(of: log, store: store, keys: storedKeys)

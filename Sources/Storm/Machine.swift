@@ -15,7 +15,7 @@ enum Machine {
 
     /// Memory of this process that is resident and no file's, in bytes; 0 where that is not told.
     static func residentBytes() -> Int {
-        guard let file = fopen("/proc/self/status", "r") else { return 0 }
+        guard let file = fopen("/proc/self/status", "re") else { return 0 }
         defer { fclose(file) }
         var line = [CChar](repeating: 0, count: 256)
         while fgets(&line, 256, file) != nil {

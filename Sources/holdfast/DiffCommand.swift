@@ -112,18 +112,19 @@ struct DifferenceText {
             return line("moments") { object in
                 for (name, moment) in [("from", first), ("to", second)] {
                     object.object(name) { object in
-                        object.unsigned("position", moment.position)
-                        object.string("time", Timestamp.text(moment.time))
+                        MomentText.write(moment.position, moment.time, to: &object)
                     }
                 }
                 object.unsigned("events", eventCount)
             }
         }
-        print("from position \(first.position), \(Timestamp.text(first.time))")
-        let length = first.position == 0 ? "" : ", \(Duration.text(second.time - first.time))"
+        print("from \(MomentText.text(first.position, first.time))")
+        let length =
+            first.position == 0
+            ? "" : ", \(DurationText.readable(second.time - first.time))"
         print(
-            "to   position \(second.position), \(Timestamp.text(second.time)): "
-                + "\(eventCount) events\(length)")
+            "to   \(MomentText.text(second.position, second.time)): "
+                + Words.count(eventCount, "event", isGrouped: false) + length)
     }
 
     func heading(_ kind: UserDifference.Kind, _ count: Int) {
@@ -133,7 +134,10 @@ struct DifferenceText {
     func user(_ difference: UserDifference) {
         if isJSON {
             return line(difference.kind.rawValue) { object in
-                object.string("user", difference.after.name)
+                let user = difference.after
+                let name = user.name
+                if name.isEmpty { object.null("user") } else { object.string("user", name) }
+                object.unsigned("userNumber", user.number)
                 write(difference.before, "before", &object)
                 write(difference.after, "after", &object)
                 guard let cause = difference.cause else { return object.null("event") }
@@ -150,8 +154,7 @@ struct DifferenceText {
                 "\($0.event.kind.name) \($0.event.outcome.name) at \($0.event.position), "
                     + Timestamp.text($0.event.time)
             } ?? "an outage moved the deadline"
-        let (name, number) = (difference.after.name, difference.after.number)
-        let who = name.isEmpty ? "user \(number)" : name
+        let who = difference.after.text
         switch difference.kind {
         case .gained: print("  \(who): \(holding(difference.after)); \(cause)")
         case .lost: print("  \(who): \(holding(difference.before)); \(cause)")

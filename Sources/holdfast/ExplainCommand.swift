@@ -1,6 +1,7 @@
 import ArgumentParser
 import Audit
 import Ledger
+import ReconnectionRules
 
 struct ExplainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -21,7 +22,11 @@ struct ExplainCommand: ParsableCommand {
               holdfast explain u42 --at 1200 --json --data ./ledger
             """)
 
-    @Argument(help: "The UserId.") var user: String
+    @Argument(help: "The UserId.") var user: String?
+    @Option(
+        name: .long,
+        help: ArgumentHelp("The user by its number instead of its name.", valueName: "N"))
+    var userNumber: UserNumber?
     @Option(
         name: .long,
         help: ArgumentHelp(
@@ -33,10 +38,23 @@ struct ExplainCommand: ParsableCommand {
     @Flag(name: .customLong("json"), help: "Print one JSON object, on one line.")
     var isJSON = false
 
+    func validate() throws {
+        if user == nil, userNumber == nil {
+            throw ValidationError("name the user, or give its number with --user-number")
+        }
+        if user != nil, userNumber != nil {
+            throw ValidationError("name the user or give its number, not both")
+        }
+    }
+
     func run() throws {
         let reader = try LedgerReader(opening: data.path)
         let explainer = Explainer(reader, limits: all ? .none : Explainer.Limits())
-        let explanation = try explainer.explain(user, at: at?.moment)
+        let moment = at?.moment
+        let explanation =
+            if let user { try explainer.explain(user, at: moment) } else {
+                try explainer.explain(number: userNumber ?? 0, at: moment)
+            }
         guard explanation.isKnown else {
             throw CheckFailed(
                 message: explanation.statements.map(ExplanationText.text).joined(separator: " "))

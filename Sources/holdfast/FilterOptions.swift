@@ -99,8 +99,7 @@ struct FilterOptions: ParsableArguments {
         user: String?, project: String?, _ reader: LedgerReader, _ path: String
     ) throws {
         if let user, reader.user(user) == nil {
-            throw CheckFailed(
-                message: "no user \(user) in \(path); names are compared byte by byte")
+            throw WantedUser.unknown(user, reader, path)
         }
         if let project, reader.project(project) == nil {
             throw CheckFailed(message: "no project \(project) in \(path)")

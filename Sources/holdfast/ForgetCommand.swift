@@ -1,4 +1,5 @@
 import ArgumentParser
+import JSON
 import Ledger
 import ReconnectionRules
 
@@ -13,7 +14,7 @@ struct ForgetCommand: AsyncParsableCommand {
             undone.
 
             Backups made before, with the key file in them, stay readable: delete those. Where a \
-            server runs, call its action ForgetUser instead.
+            server runs, it has to do it: this command then says which call to send.
 
             EXAMPLE
               holdfast forget u1 --data ./ledger
@@ -61,7 +62,15 @@ struct ForgetCommand: AsyncParsableCommand {
     private func open(_ options: Ledger.Options) throws -> Ledger {
         do throws(LedgerError) { return try Ledger(opening: data.path, options: options) } catch {
             guard error.code == .owned else { throw error }
-            throw LedgerError(.owned, "\(error.message); the action is ForgetUser {UserId}")
+            guard let server = ServerNote(in: error.message) else { throw error }
+            let call = server.call("ForgetUser") { $0.string("UserId", user) }
+            throw LedgerError(
+                .owned,
+                "a server has \(data.path) and has to forget \(user) itself: "
+                    + (server.isAnonymous
+                        ? call
+                        : "call ForgetUser on \(server.url), signed as docs/operations.md shows "
+                            + "under Forgetting a person; or stop the server first"))
         }
     }
 

@@ -27,23 +27,24 @@ struct GenerateCommand: ParsableCommand {
               holdfast generate --days 7 --mass-disconnects 1 --mass-share 0.8 > storm.csv
             """)
 
-    @Option(name: .long, help: ArgumentHelp("How many people.", valueName: "N"))
+    @Option(name: .long, help: ArgumentHelp("How many people.", valueName: "COUNT"))
     var users = EventCount(argument: "500")!
     @Option(name: .long, help: ArgumentHelp("How long it is (default 30).", valueName: "D"))
     var days: Double?
-    @Option(name: .long, help: ArgumentHelp("End after so many starts.", valueName: "N"))
+    @Option(name: .long, help: ArgumentHelp("End after so many starts.", valueName: "COUNT"))
     var starts: EventCount?
     @Option(name: .long, help: ArgumentHelp("The same seed, the same bytes.", valueName: "N"))
     var seed: UInt64 = 1
     @Option(
         name: .long,
-        help: ArgumentHelp("When it begins (default 2026-01-01T00:00:00Z).", valueName: "TIME"))
+        help: ArgumentHelp(
+            "When it begins (default 2026-01-01T00:00:00Z).", valueName: "DATE-TIME"))
     var from: TimeOption?
     @Option(name: .long, help: "How people come: diurnal, by the hour of the day; poisson.")
     var arrivals = ArrivalsOption.diurnal
     @Option(
         name: .long,
-        help: ArgumentHelp("Visits of a user in a day, quick returns left out.", valueName: "V"))
+        help: ArgumentHelp("Visits of a user in a day, quick returns left out.", valueName: "R"))
     var visitsPerDay = 1.0
     @Option(
         name: .long, help: ArgumentHelp("Half of all sessions are shorter.", valueName: "TIME"))
@@ -68,7 +69,7 @@ struct GenerateCommand: ParsableCommand {
     var ghosts: Double?
     @Option(
         name: .long,
-        help: ArgumentHelp("Mass disconnects a day.", valueName: "N"))
+        help: ArgumentHelp("Mass disconnects a day.", valueName: "R"))
     var massDisconnects = 0.05
     @Option(
         name: .long,
@@ -78,6 +79,7 @@ struct GenerateCommand: ParsableCommand {
         name: .shortAndLong, help: ArgumentHelp("The file to write.", valueName: "FILE"),
         completion: .file())
     var output: String?
+    @OptionGroup var force: ForceFlag
     @OptionGroup var json: JSONFlag
 
     func validate() throws {
@@ -118,6 +120,7 @@ struct GenerateCommand: ParsableCommand {
         if returnTimes != "published" {
             workload.returnTimes = try Self.returnTimes(inFile: returnTimes)
         }
+        if let output { try OutputFile.check(output, force) }
         let progress = Progress("generate", unit: starts == nil ? "hours" : "starts")
         let size: UInt64 = starts == nil ? 3_600_000_000 : 1
         let descriptor = try output.map(OutputFile.create) ?? STDOUT_FILENO

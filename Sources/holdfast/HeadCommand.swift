@@ -77,7 +77,8 @@ struct HeadCommand: ParsableCommand {
 enum HeadText {
     static func text(_ head: TreeHead) -> String {
         let position = head.position.map { ", position \($0)" } ?? ""
-        return "head of \(head.origin) with \(head.size) batches\(position)"
+        return "head of \(head.origin) with "
+            + Words.count(head.size, "batch", isGrouped: false) + position
     }
 
     static func write(_ head: TreeHead, to object: inout JSONObjectWriter) {

@@ -45,6 +45,12 @@ struct HeadOptions: ParsableArguments {
         if scheme.hasPrefix("http://") || scheme.hasPrefix("https://") {
             return HeadPost(post: try HTTPPost(publishHeads))
         }
+        if publishHeads.contains("://") {
+            throw LedgerError(
+                .invalid,
+                "--publish-heads \(publishHeads): heads go to a file, or to an address that begins "
+                    + "with http://")
+        }
         return HeadFile(publishHeads)
     }
 

@@ -80,6 +80,7 @@ struct HistoryCommand: ParsableCommand {
         }
         printer.finish()
         progress.end()
+        if printer.firstPosition == nil, !json.isOn { Terminal.note("no event matches") }
         if let first = printer.firstPosition, limit != nil, !json.isOn {
             if report.isCutShort {
                 Terminal.note(
@@ -140,9 +141,14 @@ final class HistoryPrinter {
         }
     }
 
+    /// Shows what waits for others to set the columns by; before the first event, nothing.
+    func flush() {
+        if !isJSON, table == nil, !waiting.isEmpty { begin() }
+    }
+
     func finish() {
         if isJSON { return }
-        if table == nil { begin() }
+        flush()
         if isNewestFirst, let neighbour { show(neighbour, gap: nil) }
     }
 

@@ -2,7 +2,8 @@ import ArgumentParser
 import Ledger
 
 #if canImport(Glibc)
-    import Glibc
+    // For `stdout`, which only this thread touches at the end.
+    @preconcurrency import Glibc
 #elseif canImport(Darwin)
     import Darwin
 #endif
@@ -43,7 +44,12 @@ struct Holdfast: AsyncParsableCommand {
     static func main() async {
         // A reader that goes away (history | head) ends us quietly.
         signal(SIGPIPE, SIG_DFL)
+        openStandardDescriptors()
         refuseMalformedArguments()
+        if let fault = UsageText.fault(of: named) {
+            Terminal.error(fault)
+            leave(2)
+        }
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
@@ -51,11 +57,28 @@ struct Holdfast: AsyncParsableCommand {
             } else {
                 try command.run()
             }
+            leave(0)
         } catch { exit(with: error) }
+    }
+
+    /// A file of the ledger must never get a number that something prints to.
+    private static func openStandardDescriptors() {
+        for descriptor in STDIN_FILENO ... STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+            _ = open("/dev/null", O_RDWR)
+        }
+    }
+
+    /// The command that was typed.
+    private static var named: UsageText.Named {
+        UsageText.command(in: CommandLine.arguments.dropFirst())
     }
 
     /// Names are compared byte by byte: one that is not UTF-8 must not be mended into another.
     private static func refuseMalformedArguments() {
+        guard CommandLine.argc > 0 else {
+            Terminal.error("the arguments cannot be read: /proc is not mounted here")
+            leave(2)
+        }
         for index in 1 ..< max(1, Int(CommandLine.argc)) {
             guard let argument = CommandLine.unsafeArgv[index] else { continue }
             if String(validatingCString: argument) == nil {
@@ -79,7 +102,7 @@ struct Holdfast: AsyncParsableCommand {
         // What the argument parser refused is usage; everything else is a refusal of the work.
         let message = message(for: error)
         if code == .validationFailure {
-            Terminal.error("\(message); see holdfast help, or holdfast help COMMAND")
+            Terminal.error("\(UsageText.withForm(message)); \(UsageText.help(named.path))")
             leave(2)
         }
         Terminal.error(message)
@@ -87,7 +110,16 @@ struct Holdfast: AsyncParsableCommand {
     }
 }
 
+/// What was printed has to have arrived, or the command was not done.
 private func leave(_ status: Int32) -> Never {
+    errno = 0
+    let isFlushed = fflush(stdout) == 0
+    let cause = errno
     fflush(nil)
+    if status == 0, !isFlushed || ferror(stdout) != 0 {
+        let reason = cause == 0 ? "" : ": " + String(cString: strerror(cause))
+        Terminal.error("cannot write to standard output\(reason)")
+        exit(1)
+    }
     exit(status)
 }

@@ -42,7 +42,8 @@ struct ImportCommand: ParsableCommand {
 
     func run() throws {
         _ = try data.directory.content()
-        if EventImporter.isOne(file) {
+        switch try ImportedForm.of(file) {
+        case .export:
             let change = settings.change(concurrencies: concurrencies)
             guard project == nil, change == ProjectChange() else {
                 throw ValidationError(
@@ -50,7 +51,11 @@ struct ImportCommand: ParsableCommand {
                         + "settings out")
             }
             try importEvents()
-        } else {
+        case .otherExport(let format):
+            throw CheckFailed(
+                message: "\(file) is an export as \(format.rawValue); only one as jsonl has "
+                    + "everything in it and can be imported: holdfast export --format jsonl")
+        case .trace:
             guard let project, let concurrencies else {
                 throw ValidationError(
                     "a trace plays in a project: name it with --project ID --concurrencies N")

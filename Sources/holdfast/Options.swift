@@ -16,6 +16,13 @@ struct DataOption: ParsableArguments {
     func validate() throws {
         if path.isEmpty { throw ValidationError("--data names no directory") }
     }
+
+    /// What is counted or checked is sound, and not all of it.
+    func warnOfHalfImport() {
+        guard directory.isHalfImported else { return }
+        Terminal.error(
+            "warning: \(path) holds a part of a trace: an import is under way or was broken off")
+    }
 }
 
 /// Whether to print for a script.

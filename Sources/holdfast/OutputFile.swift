@@ -1,3 +1,4 @@
+import ArgumentParser
 import EventLog
 
 #if canImport(Glibc)
@@ -6,8 +7,24 @@ import EventLog
     import Darwin
 #endif
 
+/// Whether a file that is there is replaced.
+struct ForceFlag: ParsableArguments {
+    @Flag(name: .customLong("force"), help: "Replace a file that is there.")
+    var isOn = false
+}
+
 /// Files that commands write for people.
 enum OutputFile {
+    /// Refuses a path where a file with something in it stands, before work is done for it. What
+    /// is no file, a pipe or a terminal, has nothing to lose.
+    static func check(_ path: String, _ force: ForceFlag) throws(CheckFailed) {
+        var status = stat()
+        guard !force.isOn, stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
+            status.st_size > 0
+        else { return }
+        throw CheckFailed(message: "\(path) exists: name another file, or --force to replace it")
+    }
+
     /// Writes a whole file, in place of one that stood there.
     static func write(_ bytes: [UInt8], to path: String) throws {
         let descriptor = try create(path)

@@ -71,10 +71,15 @@ enum HeadsFile {
         }
     }
 
-    /// A file of heads. Throws one line that names it.
+    /// A file of heads. Throws one line that names it, also for a file without any: it would vouch
+    /// for nothing, and pass for having been compared with.
     static func read(_ path: String) throws -> [KeptHead] {
         let bytes = try InputFile.read(path, byteCountMax: 1 << 30)
-        do throws(ProofError) { return try KeptHead.list(bytes) } catch {
+        do throws(ProofError) {
+            let heads = try KeptHead.list(bytes)
+            guard !heads.isEmpty else { throw ProofError(.malformed, "there is no head in it") }
+            return heads
+        } catch {
             throw ProofError(error.code, "\(path): \(error.message)")
         }
     }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Audit
 import CloudAPI
 import EventLog
+import JSON
 import Ledger
 import LedgerServer
 import Logging
@@ -118,12 +119,47 @@ struct Serve: AsyncParsableCommand {
     }
 
     private func note(_ host: String, _ port: Int) -> String {
-        "holdfast serve on http://\(Self.authority(host, port)); send the action there (POST / "
-            + "with X-TC-Action), or stop it first"
+        ServerNote(url: "http://\(Self.authority(host, port))", isAnonymous: anonymous).text
     }
 
     private static func authority(_ host: String, _ port: Int) -> String {
         host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+}
+
+/// What a server tells whoever finds its data directory in use.
+struct ServerNote {
+    var url: String
+    /// It takes calls without a signature.
+    var isAnonymous: Bool
+
+    init(url: String, isAnonymous: Bool) { (self.url, self.isAnonymous) = (url, isAnonymous) }
+
+    private static let signed = "holdfast serve on "
+    private static let anonymous = "holdfast serve --anonymous on "
+
+    var text: String {
+        (isAnonymous ? Self.anonymous : Self.signed) + url
+            + "; send the action there (POST / with X-TC-Action), or stop it first"
+    }
+
+    /// Finds the note in an error's message; nil if no server is in the way.
+    init?(in message: String) {
+        for (begin, isAnonymous) in [(Self.signed, false), (Self.anonymous, true)] {
+            guard let range = message.firstRange(of: begin) else { continue }
+            self.init(
+                url: String(message[range.upperBound...].prefix { $0 != ";" }),
+                isAnonymous: isAnonymous)
+            return
+        }
+        return nil
+    }
+
+    /// An action as a line of shell.
+    func call(_ action: String, _ members: (inout JSONObjectWriter) -> Void) -> String {
+        let body = String(decoding: JSONObjectWriter.bytes(members), as: UTF8.self)
+        return "curl -s \(url)/ -H 'Content-Type: application/json' -H 'X-TC-Action: \(action)' "
+            + "-H 'X-TC-Version: 2022-01-10' -d '\(body.replacing("'", with: "'\\''"))'"
     }
 }
 

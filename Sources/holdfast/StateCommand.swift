@@ -1,4 +1,5 @@
 import ArgumentParser
+import Audit
 import EventLog
 import JSON
 import Ledger
@@ -78,7 +79,7 @@ struct StateCommand: ParsableCommand {
         }
         let projects = only.map { [$0] } ?? past.projects
         if json.isOn { return showJSON(past, projects, only?.number) }
-        print("position \(past.position), \(Timestamp.text(past.time))")
+        print(MomentText.text(past.position, past.time))
         for project in projects { print(ProjectText.text(project)) }
         past.forEachHolder(inProject: only?.number) { print(UserText.text($0)) }
     }
@@ -86,8 +87,7 @@ struct StateCommand: ParsableCommand {
     /// One object on one line, written as it is read: there may be millions of holders.
     private func showJSON(_ past: PastView, _ projects: [ProjectView], _ only: ProjectNumber?) {
         let head = JSONObjectWriter.bytes { object in
-            object.unsigned("position", past.position)
-            object.string("time", Timestamp.text(past.time))
+            MomentText.write(past.position, past.time, to: &object)
             object.array("projects", projects) { ProjectText.write($1, to: &$0) }
         }
         print(String(decoding: head.dropLast(), as: UTF8.self) + ",\"holders\":[", terminator: "")
@@ -107,29 +107,55 @@ struct StateCommand: ParsableCommand {
         }
         if json.isOn {
             let bytes = JSONObjectWriter.bytes { object in
-                object.unsigned("position", position)
-                object.string("time", Timestamp.text(time))
+                MomentText.write(position, time, to: &object)
                 UserText.write(view, to: &object)
             }
             print(String(decoding: bytes, as: UTF8.self))
         } else {
-            print("position \(position), \(Timestamp.text(time))")
+            print(MomentText.text(position, time))
             print(UserText.text(view))
+        }
+    }
+}
+
+/// How a moment of the past is printed.
+enum MomentText {
+    static func text(_ position: Position, _ time: Microseconds) -> String {
+        // No time is known of what nothing happened before.
+        position == 0
+            ? "position 0, before the first event"
+            : "position \(position), \(Timestamp.text(time))"
+    }
+
+    static func write(
+        _ position: Position, _ time: Microseconds, to object: inout JSONObjectWriter
+    ) {
+        object.unsigned("position", position)
+        if position == 0 {
+            object.null("time")
+        } else {
+            object.string("time", Timestamp.text(time))
         }
     }
 }
 
 /// A user as people name it: by name, or by the number that stays when a name goes.
 enum WantedUser {
+    /// Says that there is no such user, and which name was perhaps meant.
+    static func unknown(_ name: String, _ reader: LedgerReader, _ path: String) -> CheckFailed {
+        let similar = reader.similarUser(to: name).map { ", and there is one called \"\($0)\"" }
+        return CheckFailed(
+            message: "no user \(name) in \(path); names are compared byte by byte"
+                + (similar ?? ""))
+    }
+
     /// The number meant, nil if none is. Throws for a user the ledger never saw.
     static func number(
         _ name: String?, _ number: UserNumber?, _ reader: LedgerReader
     ) throws -> UserNumber? {
         if let name {
             guard let view = reader.user(name) else {
-                throw CheckFailed(
-                    message: "no user \(name) in \(reader.directory.path); names are compared "
-                        + "byte by byte")
+                throw unknown(name, reader, reader.directory.path)
             }
             return view.number
         }

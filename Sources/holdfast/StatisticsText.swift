@@ -19,7 +19,7 @@ enum StatisticsText {
             return
         }
         for (name, value) in statistics.rows {
-            Swift.print(HistoryText.pad(name, 20) + HistoryText.pad("\(value)", 12, left: true))
+            row(name, "\(value)", ofBytes: name.hasSuffix("Bytes") ? value : nil)
         }
         Swift.print(HistoryText.pad("lastTime", 20) + "  " + Timestamp.text(statistics.lastTime))
         Swift.print(HistoryText.pad("stateDigest", 20) + "  " + statistics.stateDigest)
@@ -49,21 +49,31 @@ enum StatisticsText {
     }
 
     private static func print(_ storage: StorageStatistics) {
-        func row(_ name: String, _ value: String) {
-            Swift.print(HistoryText.pad(name, 20) + HistoryText.pad(value, 12, left: true))
-        }
-        if let free = storage.logFreeByteCount { row("logFreeBytes", "\(free)") }
+        func bytes(_ name: String, _ count: UInt64) { row(name, "\(count)", ofBytes: count) }
+        if let free = storage.logFreeByteCount { bytes("logFreeBytes", UInt64(free)) }
         if let bytes = storage.bytesPerEvent { row("bytesPerEvent", tenths(bytes)) }
-        row("viewsBytes", "\(storage.viewsByteCount)")
+        bytes("viewsBytes", storage.viewsByteCount)
         row("checkpoints", "\(storage.checkpointCount)")
-        row("checkpointsBytes", "\(storage.checkpointsByteCount)")
+        bytes("checkpointsBytes", storage.checkpointsByteCount)
         for growth in storage.growth {
-            guard let events = growth.eventsPerDay, let bytes = growth.bytesPerDay else { continue }
+            let length = DurationText.readable(growth.length)
             row("growth, \(growth.name)", "\(growth.eventCount)")
+            guard let events = growth.eventsPerDay, let bytes = growth.bytesPerDay else {
+                Swift.print("  events in \(length), too short a time to tell a rate")
+                continue
+            }
             Swift.print(
-                "  events in \(days(growth.length)) days: \(whole(events)) events and "
-                    + "\(whole(bytes)) bytes a day")
+                "  events in \(length): \(Words.count(whole(events), "event", isGrouped: false)) "
+                    + "and \(ByteText.readable(whole(bytes))) a day")
         }
+    }
+
+    /// A count, and how many bytes it is in a larger unit.
+    private static func row(_ name: String, _ value: String, ofBytes count: UInt64? = nil) {
+        let text = count.flatMap { $0 < 1_000 ? nil : ByteText.readable($0) }
+        Swift.print(
+            HistoryText.pad(name, 20) + HistoryText.pad(value, 12, left: true)
+                + (text.map { "  \($0)" } ?? ""))
     }
 
     private static func number(
@@ -73,11 +83,9 @@ enum StatisticsText {
         object.json(name, Array(tenths(value).utf8))
     }
 
-    private static func days(_ length: Microseconds) -> String {
-        tenths(Double(length) / 86_400e6)
+    private static func whole(_ value: Double) -> UInt64 {
+        UInt64(min(max(value, 0), 1e18).rounded())
     }
-
-    private static func whole(_ value: Double) -> String { String(UInt64(value.rounded())) }
 
     /// One digit behind the point, without an exponent however large.
     private static func tenths(_ value: Double) -> String {

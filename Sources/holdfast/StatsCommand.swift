@@ -23,5 +23,6 @@ struct StatsCommand: ParsableCommand {
         let storage = try StorageStatistics(reader)
         StatisticsText.print(LedgerStatistics(reader), json.isOn, storage)
         for fault in storage.checkpointFaults { Terminal.error("warning: \(fault)") }
+        data.warnOfHalfImport()
     }
 }

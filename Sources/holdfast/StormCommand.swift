@@ -52,7 +52,8 @@ struct StormCommand: AsyncParsableCommand {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Instead of a time: until the log holds that many, as in 100m.", valueName: "N"))
+            "Instead of a time: until the log holds that many, as in 100m.",
+            valueName: "COUNT"))
     var events: EventCount?
     @Option(
         name: .long,

@@ -29,6 +29,8 @@ struct TailCommand: ParsableCommand {
         name: .long,
         help: ArgumentHelp("Begin behind this position instead.", valueName: "POSITION"))
     var after: Position?
+    @Option(name: .long, help: ArgumentHelp("Colour the table.", valueName: "WHEN"))
+    var color = ColorOption.auto
     @OptionGroup var data: DataOption
     @OptionGroup var json: JSONFlag
 
@@ -36,17 +38,15 @@ struct TailCommand: ParsableCommand {
         let reader = try LedgerReader(opening: data.path)
         let start = try after ?? reader.position(beforeNewest: count)
         let follower = LogFollower(reader, after: start)
-        var previous: Microseconds?
+        let printer = HistoryPrinter(
+            last: reader.head.position, isJSON: json.isOn, isNewestFirst: false,
+            paint: Paint(color))
         while true {
-            try follower.poll { named in
-                if json.isOn {
-                    print(EventJSON.line(named))
-                } else {
-                    print(HistoryText.row(named, after: previous))
-                    previous = named.event.time
-                }
+            try follower.poll { printer.take($0) }
+            printer.flush()
+            guard Terminal.isPrintedComplete else {
+                throw CheckFailed(message: "cannot write to standard output")
             }
-            fflush(nil)
             if !follow { return }
             while !follower.hasNews { usleep(20_000) }
         }

@@ -1,5 +1,6 @@
 #if canImport(Glibc)
-    import Glibc
+    // For `stdout`, which one thread writes to.
+    @preconcurrency import Glibc
 #elseif canImport(Darwin)
     import Darwin
 #endif
@@ -24,6 +25,9 @@ enum Terminal {
         print(text)
         fflush(nil)
     }
+
+    /// Hands on what was printed; false if some of it, now or before, could not be written.
+    static var isPrintedComplete: Bool { fflush(stdout) == 0 && ferror(stdout) == 0 }
 
     static var isInteractive: Bool { isatty(STDERR_FILENO) == 1 }
 

@@ -5,10 +5,10 @@ import Ledger
 enum UserText {
     static func text(_ user: UserView) -> String {
         guard let project = user.project else {
-            return "\(user.name) holds nothing (\(user.eventCount) events, last at "
+            return "\(user.text) holds nothing (\(user.eventCount) events, last at "
                 + "\(user.lastPosition))"
         }
-        var text = "\(user.name) holds \(project)/\(user.concurrency), \(user.state.name)"
+        var text = "\(user.text) holds \(project)/\(user.concurrency), \(user.state.name)"
         if let deadline = user.deadline { text += " until \(Timestamp.text(deadline))" }
         if user.session != 0 { text += ", session \(user.session)" }
         return text

@@ -61,6 +61,7 @@ struct VerifyCommand: ParsableCommand {
             progress.end()
             show(report)
             for fault in report.checkpointFaults { Terminal.error("warning: \(fault)") }
+            data.warnOfHalfImport()
         } catch let error as LogError {
             progress.end()
             guard case .corrupt(let position) = error.code else { throw error }
@@ -125,11 +126,14 @@ struct VerifyCommand: ParsableCommand {
             print(String(decoding: bytes, as: UTF8.self))
         } else {
             print(
-                "sound: \(report.eventCount) events in \(report.batchCount) batches, "
+                "sound: " + Words.count(report.eventCount, "event", isGrouped: false) + " in "
+                    + Words.count(report.batchCount, "batch", isGrouped: false) + ", "
                     + "\(report.pageCount) pages; head \(report.head.hash)")
             if let kept {
                 print(
-                    "contains all \(report.keptHeadCount) heads of \(kept)"
+                    (report.keptHeadCount == 1
+                        ? "contains the head" : "contains all \(report.keptHeadCount) heads")
+                        + " of \(kept)"
                         + (report.hasOwnHead == nil ? "" : ", and the newest it published"))
             } else if report.hasOwnHead != nil {
                 print("contains the newest head it published; --kept checks what others kept")

@@ -11,8 +11,9 @@ struct WhatIfCommand: ParsableCommand {
         discussion: """
             Every combination of the values given is run; a setting that is not given stays as \
             recorded, with its recorded changes. The recorded settings are run too, to compare \
-            with. It cannot know that people would have acted differently; what it does know, and \
-            what is a bound, docs/what-if.md says.
+            with: a row of the table, and with --with-recorded the first object of --json. It \
+            cannot know that people would have acted differently; what it does know, and what is \
+            a bound, docs/what-if.md says.
 
             EXAMPLES
               holdfast whatif --reconnect-window 40s,90s,120s,1h --data ./ledger
@@ -38,9 +39,10 @@ struct WhatIfCommand: ParsableCommand {
     var cleanup: DurationList?
     @Option(
         name: .long,
-        help: ArgumentHelp("Change the settings then, and count from then on.", valueName: "TIME"))
+        help: ArgumentHelp(
+            "Change the settings then, and count from then on.", valueName: "DATE-TIME"))
     var since: TimeOption?
-    @Option(name: .long, help: ArgumentHelp("Stop then.", valueName: "TIME"))
+    @Option(name: .long, help: ArgumentHelp("Stop then.", valueName: "DATE-TIME"))
     var until: TimeOption?
     @Flag(name: .long, help: "List who gained and who lost.")
     var users = false
@@ -56,11 +58,14 @@ struct WhatIfCommand: ParsableCommand {
             "Draw returns against waiting hours into a file.", valueName: "FILE"),
         completion: .file())
     var svg: String?
+    @OptionGroup var force: ForceFlag
     @Option(name: .long, help: ArgumentHelp("Cores to use (default all).", valueName: "N"))
     var threads: Int?
     @OptionGroup var data: DataOption
     @Flag(name: .customLong("json"), help: "Print JSON, an array of objects on a line.")
     var isJSON = false
+    @Flag(name: .long, help: "Begin the array with the recorded settings.")
+    var withRecorded = false
 
     func validate() throws {
         if let threads, !(1 ... 1_024).contains(threads) {
@@ -73,6 +78,9 @@ struct WhatIfCommand: ParsableCommand {
         if changes.count > 10_000 { throw ValidationError("more than 10000 combinations") }
         for change in changes { if let fault = change.fault { throw ValidationError(fault) } }
         if let svg, svg.isEmpty { throw ValidationError("--svg names no file") }
+        if withRecorded, !isJSON {
+            throw ValidationError("--with-recorded goes with --json: the table shows them anyway")
+        }
     }
 
     private var changes: [ProjectChange] {
@@ -90,12 +98,15 @@ struct WhatIfCommand: ParsableCommand {
         question.until = until?.time
         question.threads = threads
         let reader = try LedgerReader(opening: data.path)
+        if let svg { try OutputFile.check(svg, force) }
         let progress = Progress("whatif", unit: "events")
         let report = try question.run(on: reader) { progress.show($0, of: $1) }
         progress.end()
         if let svg { try OutputFile.write(Array(WhatIfChart.svg(report).utf8), to: svg) }
         if isJSON {
-            print(WhatIfText.json(report, users: users, silent: silent))
+            print(
+                WhatIfText.json(
+                    report, users: users, silent: silent, withRecorded: withRecorded))
         } else {
             print(WhatIfText.text(report, users: users, silent: silent))
         }
@@ -126,12 +137,12 @@ struct NumberList: ExpressibleByArgument {
     }
 }
 
-/// A time as people write it: RFC 3339 in UTC.
+/// A time as people write it: RFC 3339, at any offset from UTC.
 struct TimeOption: ExpressibleByArgument {
     var time: Microseconds
 
     init?(argument: String) {
-        guard let time = Timestamp.parse(argument.utf8) else { return nil }
+        guard let time = Timestamp.parseLocal(argument.utf8) else { return nil }
         self.time = time
     }
 }

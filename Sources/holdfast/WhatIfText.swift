@@ -7,11 +7,16 @@ import ReconnectionRules
 enum WhatIfText {
     // MARK: - JSON
 
-    static func json(_ report: WhatIfReport, users: Bool, silent: Int) -> String {
-        let objects = report.outcomes.map { outcome in
+    /// An object for each combination; `withRecorded` puts the recorded settings before them.
+    static func json(
+        _ report: WhatIfReport, users: Bool, silent: Int, withRecorded: Bool
+    ) -> String {
+        let recorded = withRecorded ? [(report.recorded, true)] : []
+        let objects = (recorded + report.outcomes.map { ($0, false) }).map { outcome, isRecorded in
             String(
                 decoding: JSONObjectWriter.bytes(reservingCapacity: 1_024) { object in
                     write(outcome, in: report, users, silent, to: &object)
+                    object.bool("isRecorded", isRecorded)
                 }, as: UTF8.self)
         }
         return "[" + objects.joined(separator: ",") + "]"
@@ -94,7 +99,7 @@ enum WhatIfText {
             lines.append(row(outcome) + (extra.isEmpty ? "" : " " + extra))
         }
         lines.append("")
-        lines += WhatIfText.legend
+        lines += legend + (users ? usersLegend : [])
         lines += details(report.recorded, name: "as recorded", users: false, silent: silent)
         for outcome in report.outcomes where users || silent > 0 {
             let name =
@@ -113,6 +118,13 @@ enum WhatIfText {
         "gained, lost       users with an attempt that ended better or worse than recorded",
         "assumed            sessions of applies that were refused in the record; bounds are",
         "                   those whose end no report names",
+    ]
+
+    private static let usersLegend = [
+        "returns +1 -2      attempts of a user that got its own concurrency here and not in the",
+        "                   record, and the other way round; resumed and taken over count these",
+        "grants +1 -2       attempts that got another concurrency here and none in the record, and",
+        "                   the other way round",
     ]
 
     private static func row(_ outcome: WhatIfOutcome) -> String {
@@ -152,7 +164,8 @@ enum WhatIfText {
         lines.append("repossessed: " + reasons(outcome.repossessions))
         if outcome.silentCount > 0 {
             lines.append(
-                "held for a day and more without a sign of life: \(outcome.silentCount) times, "
+                "held for a day and more without a sign of life: "
+                    + "\(Words.count(outcome.silentCount, "time", isGrouped: false)), "
                     + "\(tenths(outcome.silentHours)) h")
             for holding in outcome.silentHoldings.prefix(silent) {
                 lines.append(
@@ -166,7 +179,8 @@ enum WhatIfText {
     }
 
     private static func reasons(_ counts: WhatIfOutcome.Repossessions) -> String {
-        "\(counts.windowExpired) windows expired, \(counts.lockExpired) locks expired, "
+        Words.count(counts.windowExpired, "window", isGrouped: false) + " expired, "
+            + Words.count(counts.lockExpired, "lock", isGrouped: false) + " expired, "
             + "\(counts.moved) moved, \(counts.byOperator) by an operator"
     }
 

@@ -168,7 +168,8 @@ import Testing
 
     /// Somebody is forgotten after the log was copied and before the keys are: the backup has the
     /// event that says so, and nothing that opens the name.
-    @Test func whoIsForgottenMeanwhileIsForgottenInTheBackup() throws {
+    @Test(arguments: ["while it is copied", "while it is verified"])
+    func whoIsForgottenMeanwhileIsForgottenInTheBackup(moment: String) throws {
         let directory = DataDirectory(scratch("data"))
         let now = Story.start
         let core = try WritableLedger(opening: directory, options: Ledger.Options()).core
@@ -183,9 +184,14 @@ import Testing
         }
         var options = Backup.Options()
         nonisolated(unsafe) let open = core
-        options.betweenCopies = {
+        let forget: @Sendable () -> Void = {
             _ = try? open.perform(.forget(user: "ann"), at: now, by: .library)
             try? open.commit(wallOffset: 0)
+        }
+        if moment == "while it is copied" {
+            options.betweenCopies = forget
+        } else {
+            options.afterVerification = forget
         }
         let manifest = try Backup.create(
             ofOpen: core.log, through: core.head.position, directory, in: scratch("backup"),

@@ -133,7 +133,10 @@ import Testing
         Refusal("kind=\"\"", 6, "an empty value is not a kind"),
         Refusal("outcome=lost", 9, "lost is not an outcome: done, granted"),
         Refusal("state=busy", 7, "busy is not a state: none, idle"),
-        Refusal("caller=me", 8, "me is not a caller: ledger"),
+        Refusal(
+            "caller=me", 8,
+            "me is not a caller: ledger, library, \"command line\", trace, anonymous or "
+                + "\"credential 3\""),
         Refusal("caller=credential-0", 8, "credential-0 is not a caller"),
         Refusal("position>ten", 10, "ten is not a position"),
         Refusal("position>-1", 10, "-1 is not a position"),

@@ -161,6 +161,29 @@ import Testing
         }
     }
 
+    /// Outages are looked for along the ledger's own chain, which epochs are links of.
+    @Test func everyStoryAcrossTheGapIsExplained() throws {
+        let story = try epochStory()
+        let reader = try LedgerReader(opening: story.directory.path)
+        let explainer = Explainer(reader)
+        let evidence = try Evidence(reader)
+        for number in 1 ... UserNumber(reader.state.userCount) {
+            let newest = try explainer.explain(number: number)
+            try evidence.expect(newest)
+            #expect(newest.userNumber == number)
+            if !reader.isForgotten(number) {
+                #expect(try explainer.explain(reader.userName(of: number)) == newest)
+            }
+            for event in story.events where event.user == number && event.position % 5 == 0 {
+                let then = try explainer.explain(number: number, at: .position(event.position))
+                try evidence.expect(then)
+            }
+        }
+        #expect(throws: LedgerError.self) {
+            try explainer.explain(number: UserNumber(reader.state.userCount) + 1)
+        }
+    }
+
     @Test func aFeedCrossesTheGap() async throws {
         let story = try epochStory()
         let ledger = try Ledger(opening: story.directory.path)

@@ -248,9 +248,12 @@ import Testing
         Files.write(Array(syntheticTrace(seed: 1, rowCount: 3).utf8), to: scratch("trace"))
         Files.write(Array("\n {\"position\":1}\n".utf8), to: scratch("export"))
         Files.write(Array("{\"position\":1}\n".utf8), to: scratch("better"))
-        #expect(!EventImporter.isOne(scratch("trace")))
-        #expect(!EventImporter.isOne(scratch("export")))
-        #expect(EventImporter.isOne(scratch("better")))
-        #expect(!EventImporter.isOne(scratch("nowhere")))
+        #expect(try ImportedForm.of(scratch("trace")) == .trace)
+        #expect(try ImportedForm.of(scratch("export")) == .trace)
+        #expect(try ImportedForm.of(scratch("better")) == .export)
+        let error = #expect(throws: TraceError.self) {
+            try ImportedForm.of(scratch("nowhere"))
+        }
+        #expect(error?.reason.contains("cannot open the file") == true)
     }
 }

@@ -115,7 +115,7 @@ struct Evidence {
         _ explanation: Explanation, sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         #expect(!explanation.statements.isEmpty, sourceLocation: sourceLocation)
-        let user = reader.view.users.number(of: explanation.user) ?? 0
+        let user = explanation.userNumber
         let own = ofUser[user, default: []]
         // What the user ever held or asked for: events about those may be cited too.
         let places = Set(own.filter { $0.concurrency != 0 }.map(place))
@@ -128,7 +128,7 @@ struct Evidence {
                 let event = byPosition[position]
                 let isAbout =
                     event.map { event in
-                        event.user == user || event.kind == .opened
+                        event.user == user || event.isAboutLedger
                             || places.contains(place(event))
                             || projects.contains(event.project) && event.project != 0
                     } ?? false

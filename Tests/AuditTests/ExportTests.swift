@@ -307,6 +307,43 @@ import Testing
         #expect(throws: LedgerError.self) { try ExportFile(creating: scratch("no/such")) }
     }
 
+    /// A file without a line end may be the beginning of an export, or anything else.
+    @Test(arguments: ["precious note", "{\"position\":1,\"time\":\"1999", "", "keys"])
+    func whatNoExportBeginsWithStays(content: String) throws {
+        _ = try RandomLedger(in: scratch("a"), seed: 3, stepCount: 40)
+        let reader = try LedgerReader(opening: scratch("a"))
+        let exporter = EventExporter(reader, .jsonl)
+        let keys = DataDirectory(scratch("a")).personalKeys
+        let bytes = content == "keys" ? Files.read(keys) : Array(content.utf8)
+        for part in ["", ".part"] {
+            Files.remove(scratch("out"))
+            Files.remove(scratch("out.part"))
+            Files.write(bytes, to: scratch("out") + part)
+            func resume() throws {
+                let file = try ExportFile(resuming: scratch("out"), exporter.lines, of: reader)
+                _ = try exporter.run(startsWithHeader: !file.hasHeader) { try file.write($0) }
+                try file.finish()
+            }
+            if content.isEmpty {
+                try resume()
+                continue
+            }
+            #expect(throws: LedgerError.self) { try resume() }
+            #expect(Files.read(scratch("out") + part) == bytes)
+        }
+    }
+
+    @Test func oneExportAtATimeWritesAFile() throws {
+        _ = try RandomLedger(in: scratch("a"), seed: 3, stepCount: 20)
+        let reader = try LedgerReader(opening: scratch("a"))
+        let lines = EventLineWriter(.jsonl, ledgerId: reader.log.ledgerId)
+        let first = try ExportFile(creating: scratch("out"))
+        #expect(throws: LedgerError.self) {
+            try ExportFile(resuming: scratch("out"), lines, of: reader)
+        }
+        try first.finish()
+    }
+
     @Test func anotherLedgersExportIsNotGoneOnWith() throws {
         for seed in [3, 4] as [UInt64] {
             _ = try RandomLedger(in: scratch("\(seed)"), seed: seed, stepCount: 40)

@@ -169,6 +169,16 @@ import Testing
         }
     }
 
+    @Test func anotherLogsHeadsAreLeftAlone() throws {
+        let file = HeadFile(scratch("heads"))
+        let one = try NoteSigner(name: "one.example", privateKey: .init())
+        let two = try NoteSigner(name: "two.example", privateKey: .init())
+        try file.append(head(1, one))
+        let content = Files.read(file.path)
+        #expect(throws: LedgerError.self) { try file.append(head(1, two)) }
+        #expect(Files.read(file.path) == content)
+    }
+
     @Test func anotherProgramsFileIsLeftAlone() throws {
         let signer = try NoteSigner(name: "log.example", privateKey: .init())
         for content in ["root:x:0:0\n", "log.exampleX\n5\n", "\n\n\n"] {

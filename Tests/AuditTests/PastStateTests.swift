@@ -67,9 +67,10 @@ import Testing
 
     // MARK: - From one moment to another
 
-    /// Any order of moments, from what is at hand: forward, backward, far and near.
-    @Test(arguments: [false, true])
-    func anyOrderOfMomentsGivesTheSame(isSteppedThrough: Bool) throws {
+    /// Any order of moments, from what is at hand: forward, backward, far and near. No more is at
+    /// hand than there is memory for.
+    @Test(arguments: [(0, 1), (1, 4), (512 << 20, 48)])
+    func anyOrderOfMomentsGivesTheSame(memoryByteCount: Int, heldMax: Int) throws {
         let story = try ScenarioLog(in: scratch("data"), seed: 5, scenarioCount: 20)
         try keepCheckpoints(story.directory, every: 200)
         var digests: [Digest32] = [StateDigest.of(State())]
@@ -79,11 +80,12 @@ import Testing
             digests.append(StateDigest.of(truth.state))
         }
         let reader = try LedgerReader(opening: story.directory.path)
-        let states = reader.pastStates(isSteppedThrough: isSteppedThrough)
+        let states = reader.pastStates(memoryByteCount: memoryByteCount)
         let seed = SeededGenerator.announced(3, for: "any order")
         var generator = SeededGenerator(seed: seed)
         var position = story.events.count / 2
         var held: [State] = []
+        var mostHeld = 0
         for _ in 0 ..< 600 {
             switch generator.below(8) {
             case 0 ..< 3: position += 1
@@ -94,33 +96,62 @@ import Testing
             position = min(max(position, 0), story.events.count)
             let state = try states.state(at: Position(position))
             #expect(StateDigest.of(state) == digests[position], "\(position)")
+            #expect(states.heldPositions == states.heldPositions.sorted())
+            mostHeld = max(mostHeld, states.heldPositions.count)
             // What was handed out stays what it was.
             if generator.below(40) == 0 { held.append(state) }
         }
         for state in held { #expect(StateDigest.of(state) == digests[Int(state.position)]) }
+        #expect(mostHeld == heldMax)
         #expect(states.faults.isEmpty)
     }
 
-    @Test func aStepBackReplaysAFewHundredEventsOnly() throws {
+    @Test func aStepBackReplaysSomeDozenEvents() throws {
         let directory = DataDirectory(scratch("data"))
         try HeavyUser.write(to: directory, eventCount: 150_000)
         let reader = try LedgerReader(opening: directory.path)
-        let states = reader.pastStates(isSteppedThrough: true)
+        let states = reader.pastStates(memoryByteCount: 1 << 20)
         var position: Position = 140_000
         _ = try states.state(at: position)
         #expect(states.replayedEventCount == 140_000)
-        var worst: UInt64 = 0
-        for _ in 0 ..< 1_200 {
+        var (worst, sum) = (UInt64(0), UInt64(0))
+        for _ in 0 ..< 5_000 {
             position -= 1
             #expect(try states.state(at: position).position == position)
             worst = max(worst, states.replayedEventCount)
+            sum += states.replayedEventCount
         }
-        #expect(worst <= 1_024, "\(worst) events for one step back")
+        #expect(worst <= 32_768, "\(worst) events for one step back")
+        #expect(sum < 5_000 * 100, "\(sum) events for 5,000 steps back")
         for _ in 0 ..< 300 {
             position += 1
             _ = try states.state(at: position)
-            #expect(states.replayedEventCount == 1)
+            #expect(states.replayedEventCount <= 1)
         }
+    }
+
+    /// What is ended goes on where it stopped, and the state is the same.
+    @Test(arguments: [0, 1 << 20])
+    func aFoldThatIsEndedLeavesNothingWrong(memoryByteCount: Int) throws {
+        struct Ended: Error {}
+        let directory = DataDirectory(scratch("data"))
+        try HeavyUser.write(to: directory, eventCount: 60_000)
+        let reader = try LedgerReader(opening: directory.path)
+        let goal = reader.head.position - 10
+        let expected = StateDigest.of(try reader.pastStates().state(at: goal))
+        let states = reader.pastStates(memoryByteCount: memoryByteCount)
+        var heard = 0
+        #expect(throws: Ended.self) {
+            try states.state(at: goal) { done, all in
+                #expect(done <= all && all == goal)
+                heard += 1
+                if heard == 5 { throw Ended() }
+            }
+        }
+        let reached = states.replayedEventCount
+        #expect(reached >= 5 * 8_192 && reached < goal)
+        #expect(StateDigest.of(try states.state(at: goal)) == expected)
+        #expect(states.replayedEventCount == goal - reached)
     }
 
     /// The nearest kept checkpoint is used, and no more events than it leaves.
@@ -139,6 +170,23 @@ import Testing
         let last = reader.pastStates()
         _ = try last.state(at: .max)
         #expect(last.replayedEventCount == 0, "the present is at hand")
+    }
+
+    /// Where a state is at hand, a kept checkpoint is loaded only if it saves enough.
+    @Test(arguments: [0, 1 << 20])
+    func aKeptCheckpointHasToBeWorthLoading(memoryByteCount: Int) throws {
+        let story = try ScenarioLog(in: scratch("data"), seed: 8, scenarioCount: 6)
+        let kept = try keepCheckpoints(story.directory, every: 25)
+        let reader = try LedgerReader(opening: story.directory.path)
+        let (first, last) = (kept[0], kept[kept.count - 2])
+        for (savingMin, isLoaded) in [(last - first - 1, true), (last - first, false)] {
+            let states = reader.pastStates(memoryByteCount: memoryByteCount)
+            states.savingMin = savingMin
+            _ = try states.state(at: first)
+            _ = try states.state(at: last + 1)
+            #expect(states.checkpointPosition == (isLoaded ? last : 0))
+            #expect(states.replayedEventCount == (isLoaded ? 1 : last + 1 - first))
+        }
     }
 
     /// The same question to a running ledger, in the process that owns it.

@@ -28,6 +28,24 @@ import Testing
         #expect(after.answers == before)
     }
 
+    /// Opening a name takes longer than all else with an event: it is done where batches are
+    /// checked, on all cores, and not again in the fold. A fold without keys knows only those.
+    @Test func sealedNamesAreOpenedOnce() throws {
+        let story = try Story(in: scratch("data"), seed: 2)
+        let reader = try LedgerReader(opening: story.directory.path)
+        let keys = try #require(reader.view.keys)
+        let folds: [any BatchFold] = [KeepingFold(nil), ViewFold()]
+        _ = try LogScan(reader.log, segmentByteCount: 1, keys: keys).run(folds)
+        for view in [(folds[0] as? KeepingFold)?.view, (folds[1] as? ViewFold)?.view] {
+            let users = try #require(view).users
+            let names = (1 ... UserNumber(reader.state.userCount)).map { users.name(of: $0) }
+            let expected = (1 ... UserNumber(reader.state.userCount)).map {
+                reader.view.users.name(of: $0)
+            }
+            #expect(names == expected && names.contains { !$0.isEmpty })
+        }
+    }
+
     @Test func deletedViewsAreNoLoss() throws {
         let story = try Story(in: scratch("data"))
         let before = try LedgerReader(opening: story.directory.path).answers

@@ -20,95 +20,6 @@ import Testing
         return digests
     }
 
-    // MARK: - States
-
-    @Test(arguments: [1, 2, 3] as [UInt64])
-    func aStateIsWhatTheEventsUpToItLeadTo(seed: UInt64) throws {
-        let story = try Story(in: scratch("data"), seed: seed)
-        let reader = try LedgerReader(opening: story.directory.path)
-        let expected = Self.states(story.events)
-        let states = FoldedStates(reader, memoryByteCount: seed == 2 ? 1 : 512 << 20)
-        var generator = SeededGenerator(seed: seed)
-        var position = story.events.count
-        for round in 0 ..< 600 {
-            switch generator.below(12) {
-            case 0: position = generator.below(expected.count)
-            case 1 ..< 6: position = min(expected.count - 1, position + 1)
-            default: position = max(0, position - 1 - generator.below(2))
-            }
-            let state = try states.state(at: Position(position))
-            #expect(state.position == Position(position))
-            #expect(StateDigest.of(state) == expected[position], "round \(round)")
-            #expect(states.keptPositions.count <= (seed == 2 ? 4 : 48))
-            #expect(states.keptPositions == states.keptPositions.sorted())
-        }
-    }
-
-    /// A step back folds a few events, not the log.
-    @Test func stepsBackAreShort() throws {
-        let directory = DataDirectory(scratch("data"))
-        try HeavyUser.write(to: directory, eventCount: 30_000)
-        let reader = try LedgerReader(opening: directory.path)
-        let states = FoldedStates(reader)
-        var (worst, sum) = (UInt64(0), UInt64(0))
-        let start = reader.head.position - 1
-        _ = try states.state(at: start)
-        for back in 1 ... 3_000 as ClosedRange<UInt64> {
-            let nearest = states.keptPositions.last { $0 <= start - back } ?? 0
-            worst = max(worst, start - back - nearest)
-            sum += start - back - nearest
-            #expect(try states.state(at: start - back).position == start - back)
-        }
-        #expect(worst < 4_096, "one step folded \(worst) events")
-        #expect(sum < 3_000 * 100, "3,000 steps folded \(sum) events")
-    }
-
-    /// Where nothing is near, a checkpoint that the ledger kept is the start; a damaged one is not.
-    @Test func aFarStateStartsFromAKeptCheckpoint() throws {
-        let story = try Story(in: scratch("data"), seed: 4)
-        let positions = try keepCheckpoints(story.directory, every: 40)
-        let expected = Self.states(story.events)
-        let reader = try LedgerReader(opening: story.directory.path)
-        func folded(to goal: Position) throws -> UInt64 {
-            let states = FoldedStates(reader)
-            states.savingMin = 20
-            var count: UInt64 = 0
-            let state = try states.state(at: goal) { _, all in count = all }
-            #expect(StateDigest.of(state) == expected[Int(goal)])
-            return count
-        }
-        #expect(positions.count > 3)
-        for kept in positions.dropLast() where kept > 20 {
-            #expect(try folded(to: kept + 5) == 5)
-            #expect(try folded(to: kept) == 0)
-        }
-        let last = positions[positions.count - 2]
-        let file = reader.keptCheckpoints.file(at: last)
-        var bytes = Files.read(file)
-        bytes[bytes.count / 2] ^= 1
-        Files.write(bytes, to: file)
-        #expect(try folded(to: last + 5) == last + 5 - positions[positions.count - 3])
-    }
-
-    /// What is ended goes on where it stopped, and the state is the same.
-    @Test func aFoldThatIsEndedLeavesNothingWrong() throws {
-        let directory = DataDirectory(scratch("data"))
-        try HeavyUser.write(to: directory, eventCount: 60_000)
-        let reader = try LedgerReader(opening: directory.path)
-        let goal = reader.head.position - 10
-        let expected = StateDigest.of(try FoldedStates(reader).state(at: goal))
-        let states = FoldedStates(reader)
-        var heard = 0
-        #expect(throws: ReplayInterrupted.self) {
-            try states.state(at: goal) { done, all in
-                #expect(done <= all && all == goal)
-                heard += 1
-                if heard == 5 { throw ReplayInterrupted() }
-            }
-        }
-        #expect(StateDigest.of(try states.state(at: goal)) == expected)
-    }
-
     /// Positions that an epoch left out are no events: nothing stands there, nothing stops there.
     @Test(arguments: [1, 2] as [UInt64])
     func epochsAreSteppedOver(seed: UInt64) throws {
@@ -117,7 +28,7 @@ import Testing
         let positions = story.events.map(\.position)
         #expect(positions.last != Position(positions.count), "no epoch left anything out")
         let digests = Self.states(story.events)
-        let states = FoldedStates(reader)
+        let states = reader.pastStates(memoryByteCount: 1 << 20)
         let session = try ReplaySession(reader, states: states)
         _ = try session.screen(ReplaySize(columns: 80, rows: 24))
         for (index, position) in positions.enumerated().reversed() {
@@ -149,7 +60,7 @@ import Testing
             var stream = ReplayStream()
             stream.filter.since = .position(from)
             var position = from
-            let states = FoldedStates(reader)
+            let states = reader.pastStates(memoryByteCount: 1 << 20)
             try stream.run(on: reader) { moment in
                 let event = story.events[Int(position) - 1]
                 #expect(moment.named == reader.named(event))
@@ -164,6 +75,33 @@ import Testing
                 return true
             }
             #expect(position == Position(story.events.count) + 1)
+        }
+    }
+
+    /// An address that is recorded stands with the event here as in every other output.
+    @Test(arguments: [1, 2] as [UInt64])
+    func aReplayedEventHasItsAddress(seed: UInt64) throws {
+        let ledger = try RandomLedger(in: scratch("data"), seed: seed)
+        let reader = try LedgerReader(opening: ledger.directory.path)
+        var expected: [NamedEvent] = []
+        try EventQuery().run(on: reader) { named in
+            expected.append(named)
+            return true
+        }
+        let addresses = Set(expected.compactMap(\.clientAddress))
+        #expect(addresses.count == 2, "\(addresses)")
+        #expect(expected.contains { $0.event.kind == .applied && $0.clientAddress == nil })
+        for kinds in [[], [.sessionCreated]] as [Set<Event.Kind>] {
+            var stream = ReplayStream()
+            stream.filter.kinds = kinds
+            var shown = expected.filter { kinds.isEmpty || kinds.contains($0.event.kind) }[...]
+            try stream.run(on: reader) { moment in
+                #expect(moment.named == shown.popFirst())
+                let event = EventJSON.line(moment.named)
+                #expect(ReplayJSON.line(moment).hasPrefix("{\"event\":\(event),"))
+                return true
+            }
+            #expect(shown.isEmpty)
         }
     }
 
@@ -245,7 +183,7 @@ import Testing
         let story = try Story(in: scratch("data"), seed: seed)
         let reader = try LedgerReader(opening: story.directory.path)
         let digests = Self.states(story.events)
-        let states = FoldedStates(reader)
+        let states = reader.pastStates(memoryByteCount: 1 << 20)
         let session = try ReplaySession(reader, states: states)
         var generator = SeededGenerator(seed: seed)
         let keys: [[ReplayKey]] = [
@@ -339,14 +277,14 @@ import Testing
             texts.append(text)
             throw ReplayInterrupted()
         }
-        for key in typed("g30000") { #expect(try session.press(key)) }
+        for key in typed("g45000") { #expect(try session.press(key)) }
         #expect(session.position == start)
         #expect(texts.count == 1 && texts[0].hasPrefix("replaying, "), "\(texts)")
         let bottom = try session.screen(ReplaySize(columns: 80, rows: 24))[23][0].text
         #expect(bottom.hasPrefix(" stopped; still at event \(start)"))
         session.progress = nil
-        for key in typed("g30000") { #expect(try session.press(key)) }
-        #expect(session.position == 30_000)
+        for key in typed("g45000") { #expect(try session.press(key)) }
+        #expect(session.position == 45_000)
     }
 
     @Test func aConditionThatIsNoneIsShownWithItsColumn() throws {
@@ -363,6 +301,52 @@ import Testing
         let reader = try LedgerReader(opening: story.directory.path)
         #expect(throws: LedgerError.self) { try ReplaySession(reader, user: "nobody") }
         #expect(throws: LedgerError.self) { try ReplaySession(reader, project: "nope") }
+    }
+
+    /// A list with clock times alone says where a day begins, once for each.
+    @Test func theListSaysWhichDayItIs() throws {
+        let midnight = Microseconds.seconds(1_699_920_000)  // 2023-11-14
+        let times = [23, 24, 24, 48].map { midnight + .seconds($0 * 3_600) }
+        do {
+            let core = try WritableLedger(
+                opening: DataDirectory(scratch("data")), options: Ledger.Options()
+            ).core
+            _ = try core.perform(
+                .modifyProject("p", ProjectChange(concurrencyCount: 9)), at: times[0],
+                by: .library)
+            for (index, time) in times.enumerated() {
+                try core.settle(at: time, wallOffset: nil)
+                _ = try core.perform(.apply(user: "u\(index)", project: "p"), at: time, by: .trace)
+            }
+            try core.commit(wallOffset: nil)
+        }
+        let session = try ReplaySession(LedgerReader(opening: scratch("data")))
+        func list(_ columns: Int, _ rows: Int) throws -> [String] {
+            try session.screen(ReplaySize(columns: columns, rows: rows))[1 ..< rows - 4]
+                .map { $0.first?.column == 0 ? $0[0].text : "" }.map {
+                    String($0.drop { $0 == " " || $0 == ">" })
+                }
+        }
+        let days = try list(80, 40).filter { $0.hasPrefix("2023-") }
+        #expect(days == ["2023-11-14", "2023-11-15", "2023-11-16"])
+        let rows = try list(80, 40)
+        let begin = try #require(rows.firstIndex(of: "2023-11-15"))
+        #expect(rows[begin - 1].contains(" 23:00:30 ") && rows[begin + 1].contains(" 00:00:00 "))
+        #expect(try list(120, 40).allSatisfy { !$0.hasPrefix("2023-11-15") || $0.count > 10 })
+    }
+
+    /// However narrow, what happened can be read.
+    @Test func atSixtyColumnsTheOutcomeIsThere() throws {
+        let story = try Story(in: scratch("data"))
+        let session = try ReplaySession(LedgerReader(opening: story.directory.path))
+        for _ in 0 ..< 40 {
+            let lines = try session.screen(.least)
+            for line in lines[1 ..< ReplaySize.least.rows - 4] where line.count > 3 {
+                guard line[0].column == 0, line[2].column < 33 else { continue }
+                #expect(line[2].text.count >= 13, "\(line[2])")
+            }
+            _ = try session.press(.pageUp)
+        }
     }
 
     /// Names of any script and width leave every column where it is.

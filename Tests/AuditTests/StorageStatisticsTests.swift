@@ -65,6 +65,12 @@ import Testing
         let newborn = try write("newborn", [(0, 4)])
         #expect(newborn.growth.allSatisfy { $0.eventCount == 4 && $0.eventsPerDay == nil })
         #expect(newborn.bytesPerEvent != nil)
+        // Minutes are no rate of a day, and an hour is.
+        let minutes = try write("minutes", [(0, 4), (hour - 1, 6)])
+        #expect(minutes.growth.allSatisfy { $0.eventCount == 10 && $0.eventsPerDay == nil })
+        #expect(minutes.growth.allSatisfy { $0.length == hour - 1 && $0.bytesPerDay == nil })
+        let exact = try write("hour", [(0, 4), (hour, 6)])
+        #expect(exact.growth.allSatisfy { $0.eventsPerDay == 240 })
         let empty = try write("empty", [])
         #expect(empty.growth.isEmpty && empty.bytesPerEvent == nil)
     }

@@ -283,8 +283,15 @@ func importTrace(
                 _ = try importer.run(into: DataDirectory(data)) { _, _ in arm() }
                 kill(getpid(), SIGKILL)
             }
+            // Half a trace is taken for no ledger that is whole.
+            guard DataDirectory(data).isHalfImported else { continue }
+            let error = #expect(throws: LedgerError.self) {
+                try WritableLedger(opening: DataDirectory(data), options: Ledger.Options())
+            }
+            #expect(error?.message.contains("import was broken off") ?? false)
         }
         let report = try importTrace(trace, into: data, change)
+        #expect(!DataDirectory(data).isHalfImported)
         print("\(report.resumedRowCount) rows stood after the last kill")
         try reading(data) { reader in
             let events = try reader.allEvents()

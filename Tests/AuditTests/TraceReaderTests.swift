@@ -102,6 +102,7 @@ import Testing
         Malformed("an unknown action", "\(now),ann,1,stop,", "the action must be"),
         Malformed("an action in capitals", "\(now),ann,1,Start,", "the action must be"),
         Malformed("a blank behind the action", "\(now),ann,1,start ,", "the action must be"),
+        Malformed("the year 9999", "9999-12-31T23:59:59Z,ann,1,start,", "the time is past 9998"),
         Malformed("no user", "\(now),,1,start,", "the user must not be empty"),
         Malformed("an empty quoted user", "\(now),\"\",1,start,", "the user must not be empty"),
         Malformed("a user of 257 bytes", "\(now),\(u256)u,1,start,", "the user has 257 bytes"),

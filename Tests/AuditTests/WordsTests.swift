@@ -25,6 +25,14 @@ import Testing
         #expect(Words.exactDuration(length) == text)
     }
 
+    @Test(arguments: [
+        (0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (1_000, "1.0 kB"), (40_960, "40.9 kB"),
+        (999_999, "999.9 kB"), (402_360_171, "402.3 MB"), (.max, "18.4 EB"),
+    ] as [(UInt64, String)])
+    func bytes(count: UInt64, text: String) {
+        #expect(ByteText.readable(count) == text)
+    }
+
     /// A moment can be typed after --at again, and is the same one.
     @Test(arguments: [
         ("2026-11-23T20:00:00Z", "2026-11-23T20:00:00Z"),
@@ -40,6 +48,8 @@ import Testing
     @Test func countsAndLists() {
         #expect(Words.count(1, "event") == "1 event")
         #expect(Words.count(12_771, "concurrency") == "12,771 concurrencies")
+        #expect(Words.count(2, "batch") == "2 batches" && Words.count(1, "batch") == "1 batch")
+        #expect(Words.count(12_771, "event", isGrouped: false) == "12771 events")
         #expect(Words.grouped(-1_234_567) == "-1,234,567" && Words.grouped(999) == "999")
         #expect(Words.list(["a"]) == "a" && Words.list(["a", "b", "c"]) == "a, b and c")
     }

@@ -39,7 +39,7 @@ import Testing
             #expect(explanation["position"] as? Int == 5)
             let statistics = try object(try await scratch.done("stats", "--json").only)
             #expect(statistics["grantedNew"] as? Int == 1)
-            #expect(try await scratch.done("tail", "-n", "2").count == 2)
+            #expect(try await scratch.done("tail", "-n", "2").count == 3)
             #expect(try await scratch.done("credential", "list").isEmpty)
             let head = try object(try await scratch.done("head", "--json").only)
             #expect(head["position"] as? Int == statistics["events"] as? Int)

@@ -55,7 +55,7 @@ import Testing
     private static func words(_ line: some StringProtocol, _ scratch: Scratch) -> [String] {
         line.split(separator: " ").dropFirst().map { word in
             switch word {
-            case "./ledger": scratch.data
+            case "./evening": scratch.data
             case _ where word.hasPrefix("docs/"): root.appending(path: String(word)).path
             default: String(word)
             }

@@ -57,7 +57,22 @@ import Testing
             for (key, value) in statistics {
                 #expect(asked[4][key] as? NSObject == value as? NSObject, "\(key)")
             }
+            #expect(asked.allSatisfy { $0["isRecorded"] as? Bool == false })
             #expect(asked[4]["assumedSessions"] as? Int == 0)
+            // The record itself, where it is asked for: the same keys, and before the others.
+            let more = try array(
+                try await lines(
+                    scratch, "whatif", "--reconnect-window", "40s", "--json", "--with-recorded"
+                ).only)
+            #expect(more.map { $0["isRecorded"] as? Bool } == [true, false])
+            #expect(Set(more[0].keys) == Set(asked[0].keys))
+            for (key, value) in statistics {
+                #expect(more[0][key] as? NSObject == value as? NSObject, "\(key)")
+            }
+            #expect(more[0]["resumedAgainstRecorded"] as? Int == 0)
+            for key in ["rejectedNoIdle", "waitingHours", "stateDigest"] {
+                #expect(more[0][key] as? NSObject == asked[4][key] as? NSObject)
+            }
             #expect(asked[4]["usersGained"] as? Int == 0 && asked[4]["usersLost"] as? Int == 0)
             #expect(asked[1]["asRecorded"] as? [String] == [
                 "lockTimeoutSeconds", "cleanupTimeSeconds",
@@ -92,7 +107,8 @@ import Testing
             #expect(lines.contains { $0.hasSuffix("recorded") && $0.contains(" 90s ") })
             #expect(lines.contains { $0.hasPrefix("      2m     20 ") })
             #expect(text.contains("window 2m, 20 concurrencies"))
-            #expect(text.contains(": returns +"))
+            #expect(text.contains(": returns +") && text.contains("\nreturns +1 -2  "))
+            #expect(!text.contains(" 1 windows") && !text.contains(" 1 locks"))
             #expect(text.contains("What this cannot know:"))
             #expect(text.contains("people would have acted differently"))
             let svg = try String(contentsOfFile: scratch.path + "/curve.svg", encoding: .utf8)

@@ -305,6 +305,11 @@ import Testing
         Row("replay", "--at", "1", "--to", "2", status: 2, says: "use --from and --to"),
         Row("tail", "-n", "x", status: 2, says: "'x'"),
         Row("tail", "--after", "x", status: 2, says: "'x'"),
+        Row("verify", "--kept", "/dev/null", status: 1, says: "no head"),
+        Row("prove", "1", "--from", "/dev/null", status: 1, says: "no head"),
+        Row(
+            "serve", "--listen", "127.0.0.1:0", "--publish-heads", "ftp://example.com/heads",
+            status: 1, says: "http://"),
         Row("credential", "disable", "x", status: 2, says: "'x'"),
         Row("credential", "disable", "77", status: 1, says: "77"),
         Row("prove", "x", status: 2, says: "'x'"),
@@ -342,6 +347,9 @@ import Testing
         Row("forget", "nobody", status: 1, says: "no user of that name"),
         Row("explain", "nobody", status: 1, says: "never saw a user \"nobody\""),
         Row("explain", "U1", "--at", "3", status: 1, says: "There is one called \"u1\""),
+        Row("explain", status: 2, says: "name the user"),
+        Row("explain", "u1", "--user-number", "1", status: 2, says: "not both"),
+        Row("explain", "--user-number", "9", status: 1, says: "no user of number 9"),
         Row("history", "--user-number", "2", status: 1, says: "numbers 1 to 1"),
         Row("history", "--user-number", "0", status: 1, says: "no user of number 0"),
         Row("history", "--project", "nope", status: 1, says: "no project nope"),
@@ -391,6 +399,7 @@ import Testing
             status: 2, says: "--since is later"),
         Row("whatif", "--threads", "0", status: 2, says: "--threads"),
         Row("whatif", "--silent", "101", status: 2, says: "--silent"),
+        Row("whatif", "--with-recorded", status: 2, says: "goes with --json"),
         Row("whatif", "--svg", "", status: 2, says: "--svg names no file"),
         Row("whatif", "--project", "nope", status: 1, says: "no project nope"),
         Row("whatif", "--until", "2020-01-01T00:00:00Z", status: 1, says: "nothing was recorded"),
@@ -424,11 +433,11 @@ import Testing
 
     @Test(arguments: [
         Row("prove", "1", "--from", "/no/heads", status: 1, says: "/no/heads"),
-        Row("prove", "--from", "/dev/null", status: 1, says: "no head in /dev/null"),
+        Row("prove", "--from", "/dev/null", status: 1, says: "/dev/null: there is no head in it"),
         Row("prove", "1", "--from", "/etc/passwd", status: 1, says: "/etc/passwd: line 1:"),
         Row("verify", "--kept", "/no/heads", status: 1, says: "/no/heads"),
         Row("verify", "--kept", "/etc/passwd", status: 1, says: "/etc/passwd: line 1:"),
-        Row("verify", "--kept", "/dev/null", "--key", "k", status: 1, says: "NAME+ID+KEY"),
+        Row("verify", "--kept", "/dev/null", "--key", "k", status: 1, says: "no head in it"),
         Row(
             "import", "/no/trace.csv", "--project", "p1", "--concurrencies", "2", status: 1,
             says: "/no/trace.csv"),

@@ -219,6 +219,57 @@ extension LedgerTests {
             }
         }
 
+        /// Whatever somebody holds: the events that forgetting comes to, in full. The second time
+        /// the name is nobody's, and who returns under it has a number of their own.
+        @Test func whatForgettingComesTo() async throws {
+            try await withLedger(scratch, clock, options) { ledger in
+                try await ledger.modifyProject(
+                    "demo", ProjectChange(concurrencyCount: 4, cleanupTime: .seconds(20)))
+                for user in ["res", "con", "wai", "had"] {
+                    try await ledger.apply(user: user, project: "demo")
+                    if user != "res" { try await ledger.createSession(user: user) }
+                }
+                try await ledger.disconnect(user: "wai")
+                try await ledger.destroy(user: "had")
+                clock.advance(by: .seconds(1))
+                let expected = [
+                    "res": ["1 destroyed freed idle 1", "1 userForgotten done none 0"],
+                    "con": ["2 destroyed freed recovering 2", "2 userForgotten done none 0"],
+                    "wai": ["3 destroyed freed recovering 3", "3 userForgotten done none 0"],
+                    "had": ["4 userForgotten done none 0"],
+                ]
+                for user in ["res", "con", "wai", "had"] {
+                    let before = ledger.head.position
+                    let reply = try await ledger.forget(user: user, by: .commandLine)
+                    let events = try await ledger.allEvents().map(\.event)
+                        .filter { $0.position > before }
+                    let texts = events.map {
+                        "\($0.user) \($0.kind.name) \($0.outcome.name) \($0.state.name) "
+                            + "\($0.concurrency)"
+                    }
+                    #expect(texts == expected[user])
+                    #expect(reply.position == events.last?.position)
+                    #expect(events.allSatisfy { $0.caller == Caller.commandLine.rawValue })
+                    #expect(events.allSatisfy { $0.time == ManualClock.start + .seconds(1) })
+                    // Twice: there is nobody of that name.
+                    let head = ledger.head.position
+                    #expect(await code { try await ledger.forget(user: user) } == .unknownUser)
+                    #expect(ledger.head.position == head)
+                    #expect(try await ledger.user(user) == nil)
+                }
+                // The one whose lock only was held is idle at once; the others are being cleaned.
+                let project = try await ledger.project("demo")
+                #expect(project?.idleCount == 1 && project?.recoveringCount == 3)
+                clock.advance(by: .seconds(20))
+                for (index, user) in ["wai", "con"].enumerated() {
+                    let again = try await ledger.apply(user: user, project: "demo")
+                    #expect(again.outcome == .granted)
+                    #expect(again.event.user == UserNumber(5 + index))
+                }
+            }
+            try expectSound(scratch)
+        }
+
         // MARK: - Many
 
         /// Round after round some of seven hundred are forgotten and others come: names are those

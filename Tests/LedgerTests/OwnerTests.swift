@@ -84,6 +84,55 @@ extension LedgerTests {
             await ledger.close()
         }
 
+        /// What is open in this process and lies in the directory: descriptors and names.
+        private func descriptors() -> [(number: Int32, name: String)] {
+            Scratch.entries(of: "/proc/self/fd").compactMap { entry in
+                var target = [UInt8](repeating: 0, count: 4_096)
+                let count = target.withUnsafeMutableBytes {
+                    readlink("/proc/self/fd/" + entry, $0.baseAddress!, $0.count)
+                }
+                let file = String(decoding: target.prefix(max(0, count)), as: UTF8.self)
+                guard let number = Int32(entry), file.hasPrefix(scratch.path + "/") else {
+                    return nil
+                }
+                return (number, String(file.dropFirst(scratch.path.utf8.count + 1)))
+            }
+        }
+
+        /// A process that is just being started has a copy of every descriptor. The directory is
+        /// free all the same once the ledger is closed.
+        @Test func aCopyOfTheLockKeepsNobodyOut() async throws {
+            var copy: Int32 = -1
+            do {
+                let ledger = try Ledger(opening: scratch.path)
+                let lock = try #require(descriptors().first { $0.name == "owner.lock" })
+                copy = dup(lock.number)
+                await ledger.close()
+            }
+            try #require(copy >= 0)
+            defer { close(copy) }
+            let ledger = try Ledger(opening: scratch.path)
+            // The copy is of the first one's lock and does nothing for the second.
+            #expect(await code { _ = try Ledger(opening: scratch.path) } == .owned)
+            await ledger.close()
+        }
+
+        /// A program that the process starts has none of the ledger's files open.
+        @Test func noDescriptorIsInherited() async throws {
+            let ledger = try Ledger(opening: scratch.path)
+            try await ledger.modifyProject("demo", ProjectChange(concurrencyCount: 7))
+            try await ledger.apply(user: "ann", project: "demo")
+            #expect(try await ledger.history(ofUser: "ann").count == 2)
+            let open = descriptors()
+            for name in ["owner.lock", "sign-of-life", "log/data.mdb", "log/lock.mdb"] {
+                #expect(open.contains { $0.name == name }, "\(name) is not open")
+            }
+            for (number, name) in open {
+                #expect(fcntl(number, F_GETFD) == FD_CLOEXEC, "\(name) would be inherited")
+            }
+            await ledger.close()
+        }
+
         /// Killed between making the file and the first commit: nothing was answered, and the
         /// directory must still be one that can be opened.
         @Test func aCreationCutShortCanBeRepeated() async throws {

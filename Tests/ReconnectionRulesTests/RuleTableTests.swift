@@ -138,6 +138,41 @@ private let table = RuleTable(
                     |                            | done P/1 withdrawn
     repossess a     | nothing held               | nothingHeld
     repossess a     | recovering                 | nothingHeld
+    forget a        | nothing held               | done
+    forget a        | refused before             | done
+    forget a        | destroyed before           | done
+    forget a        | recovering                 | done
+    forget a        | reserved                   | freed P/1 idle
+                    |                            | done
+    forget a        | reapplied                  | freed P/1 idle session 8
+                    |                            | done
+    forget a        | waiting                    | freed P/1 idle session 8
+                    |                            | done
+    forget a        | connected                  | freed P/1 idle session 8
+                    |                            | done
+    forget a        | unattended                 | freed P/1 idle session 8
+                    |                            | done
+    forget a        | taken over                 | freed P/1 idle session 9
+                    |                            | done
+    forget a        | connected there            | freed Q/1 idle session 8
+                    |                            | done
+    forget a        | connected, names required  | freed P/1 idle session 8
+                    |                            | done
+    forget a        | reserved, cleanup          | freed P/1 idle
+                    |                            | done
+    forget a        | waiting, cleanup           | freed P/1 recovering until 120 session 8
+                    |                            | done
+    forget a        | connected, cleanup         | freed P/1 recovering until 120 session 8
+                    |                            | done
+    forget a        | connected, lowered         | freed P/1 idle session 8
+                    |                            | done P/1 withdrawn
+                    |                            | done
+    forget a        | lock ends now              | lockExpired P/1 idle
+                    |                            | done
+    forget a        | window ends now            | windowExpired P/1 idle session 8
+                    |                            | done
+    forget a        | window ends 1 µs later     | freed P/1 idle session 8
+                    |                            | done
     """)
 
 /// `a` acts at 100, on what `Circumstance` prepared.
@@ -154,6 +189,8 @@ private let table = RuleTable(
                 switch step {
                 case .command(let command, let caller):
                     stage.perform(command, at: act.time, by: caller)
+                case .forget(let user, let caller):
+                    stage.forget(user, at: act.time, by: caller)
                 default: stage.settle(at: act.time)
                 }
             }

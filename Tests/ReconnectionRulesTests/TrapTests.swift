@@ -23,6 +23,18 @@ import Testing
                 var state = Self.readyState
                 _ = state.decide(.destroy(user: number, session: nil), at: 10, by: .library)
             }
+            await #expect(processExitsWith: .failure) { [number = number as UserNumber] in
+                var state = Self.readyState
+                _ = state.decide(.forget(user: number), at: 10, by: .library)
+            }
+        }
+    }
+
+    @Test func `forgetting who still holds something traps`() async {
+        await #expect(processExitsWith: .failure) {
+            var state = Self.readyState
+            state.perform(.apply(user: 1, project: 1), at: 10, by: .library) { _ in }
+            _ = state.decide(.forget(user: 1), at: 10, by: .library)
         }
     }
 

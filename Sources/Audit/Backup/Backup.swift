@@ -36,6 +36,7 @@ public enum Backup {
 
         /// Called once the log is copied and nothing else is: for tests.
         package var betweenCopies: @Sendable () -> Void = {}
+        package var afterVerification: @Sendable () -> Void = {}
 
         public init() {}
     }
@@ -124,19 +125,31 @@ public enum Backup {
             let copySeconds = clock.seconds
             // After the log: whoever was forgotten meanwhile is forgotten in the backup.
             options.betweenCopies()
-            let files = try copyFiles(from: source, to: target, options)
+            var (files, madeAt) = try copyFiles(from: source, to: target, options)
             head = try copyForgotten(log, to: target, head)
             let verifying = Stopwatch()
             let plan = Verifier.Plan(threads: options.threads)
-            let found = try Verifier.verify(log: target.log, keysOf: target, plan) {
+            var found = try Verifier.verify(log: target.log, keysOf: target, plan) {
                 progress?(.verifyBackup, $0, $1)
+            }
+            options.afterVerification()
+            // Nor should who was forgotten during that be in it. Whoever is forgotten after the
+            // last look is forgotten after `madeAt`.
+            for _ in 0 ..< 3 where try areKeysOutdated(target, source) {
+                try SmallFile.destroy(target.personalKeys)
+                for file in files where file.name != keysName {
+                    unlink("\(target.path)/\(file.name)")
+                }
+                (files, madeAt) = try copyFiles(from: source, to: target, options)
+                head = try copyForgotten(log, to: target, head)
+                found = try Verifier.verify(log: target.log, keysOf: target, plan)
             }
             guard found.head == head else {
                 throw LedgerError(
                     .directory, "\(path) is not what was written to it; make another backup")
             }
             let manifest = BackupManifest(
-                ledgerId: log.ledgerId, madeAt: options.wall(), found: found,
+                ledgerId: log.ledgerId, madeAt: madeAt, found: found,
                 signOfLife: signOfLife, files: files)
             try finish(target, manifest)
             let byteCount = found.pageCount * log.pageByteCount
@@ -161,7 +174,10 @@ public enum Backup {
     /// Marks the directory, so that what breaks off is not taken for a backup.
     private static func begin(_ target: DataDirectory, byteCount: Int) throws(LedgerError) {
         switch try target.content() {
-        case .missing: try target.create()
+        case .missing:
+            // Before there is anything to remove again.
+            try requireSpace(FileBytes.parent(of: target.path), byteCount)
+            try target.create()
         case .new, .ledger:
             guard try target.entries().isEmpty else {
                 throw LedgerError(
@@ -190,7 +206,8 @@ public enum Backup {
 
     private static func copyFiles(
         from source: DataDirectory, to target: DataDirectory, _ options: Options
-    ) throws(LedgerError) -> [BackupManifest.File] {
+    ) throws(LedgerError) -> (files: [BackupManifest.File], readAt: Microseconds) {
+        let readAt = options.wall()
         var names = [keysName]
         if options.includesCredentials { names += credentialNames }
         if options.includesSigningKey {
@@ -207,7 +224,14 @@ public enum Backup {
                 BackupManifest.File(
                     name: name, byteCount: UInt64(bytes.count), digest: SmallFile.digest(bytes)))
         }
-        return files
+        return (files, readAt)
+    }
+
+    private static func areKeysOutdated(
+        _ target: DataDirectory, _ source: DataDirectory
+    ) throws(LedgerError) -> Bool {
+        guard SmallFile.exists(target.personalKeys) else { return false }
+        return try SmallFile.read(target.personalKeys) != SmallFile.read(source.personalKeys)
     }
 
     /// Who was forgotten while the log was copied has no key in the copied file. The event that

@@ -32,6 +32,17 @@ enum SmallFile {
         }
     }
 
+    /// Overwrites a file in place with zeros, waits for that, and removes it.
+    static func destroy(_ path: String) throws(LedgerError) {
+        let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileFailure.error("cannot overwrite \(path)") }
+        defer { close(descriptor) }
+        let zeros = [UInt8](repeating: 0, count: max(0, Int(lseek(descriptor, 0, SEEK_END))))
+        guard zeros.withUnsafeBytes({ FileBytes.writeAll($0, to: descriptor, at: 0) }),
+            fsync(descriptor) == 0, unlink(path) == 0
+        else { throw FileFailure.error("cannot overwrite \(path)") }
+    }
+
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     static func digest(_ bytes: [UInt8]) -> Digest32 { Digest32(SHA256.hash(data: bytes)) }

@@ -1,6 +1,6 @@
 import EventLog
 public import Ledger
-import ReconnectionRules
+public import ReconnectionRules
 
 /// Answers why a user has, had or lost a concurrency: the story of a grant in sentences, each
 /// backed by the positions of events.
@@ -50,15 +50,29 @@ public struct Explainer {
         guard let number = reader.view.users.number(of: user) else {
             return try neverSeen(user, moment)
         }
+        return try explain(number: number, at: moment)
+    }
+
+    /// The same for the user of a number: what is left of the story of one who was forgotten. A
+    /// number never handed out throws `unknownUser`.
+    public func explain(
+        number: UserNumber, at moment: Moment? = nil
+    ) throws(LedgerError) -> Explanation {
+        guard number > 0, Int(number) < reader.state.users.count else {
+            throw LedgerError(
+                .unknownUser,
+                "no user of number \(number); the ledger has users 1 to \(reader.state.userCount)")
+        }
         let record = reader.state.users[Int(number)]
         let events = UserEvents(number, newest: record.last, count: record.eventCount)
         let held = try moment.map { moment throws(LedgerError) in
-            try reader.user(user, at: moment)
+            try reader.user(number: number, at: moment)
         }
         do {
             return try reader.log.read { snapshot in
                 var log = try snapshot.reader()
-                var telling = Telling(user, events, reader.view, limits, moment)
+                var telling = Telling(
+                    reader.view.userText(of: number), events, reader.view, limits, moment)
                 try telling.tell(held ?? nil, &log)
                 return telling.explanation
             }
@@ -76,8 +90,13 @@ public struct Explainer {
         (explanation.position, explanation.time) = try reader.event(
             at: moment ?? .position(reader.head.position))
         var text = "The ledger never saw a user \"\(user)\"; names are compared byte by byte."
+        if (0 ... UserNumber(reader.state.userCount)).contains(where: reader.isForgotten) {
+            text += " Who was forgotten has a number only (--user-number)."
+        }
         var positions: [Position] = []
-        if let similar = similarName(to: user), let number = reader.view.users.number(of: similar) {
+        if let similar = reader.similarUser(to: user),
+            let number = reader.view.users.number(of: similar)
+        {
             text += " There is one called \"\(similar)\"."
             positions = [reader.state.users[Int(number)].last]
         }
@@ -85,20 +104,5 @@ public struct Explainer {
             Explanation.Statement(kind: .neverSeen, text: text, positions: positions)
         ]
         return explanation
-    }
-
-    /// A name that differs in case or in spaces only, as far as a few look-ups find one.
-    private func similarName(to user: String) -> String? {
-        let words = user.split(separator: " ", omittingEmptySubsequences: true)
-        let trimmed = words.joined(separator: " ")
-        let lower = trimmed.lowercased()
-        let first = lower.prefix(1).uppercased() + lower.dropFirst()
-        let candidates = [
-            trimmed, lower, trimmed.uppercased(), first, words.joined(), lower.split(separator: " ")
-                .joined(), trimmed + " ", " " + trimmed,
-        ]
-        return candidates.first {
-            !$0.isEmpty && $0 != user && reader.view.users.number(of: $0) != nil
-        }
     }
 }

@@ -53,6 +53,8 @@ public struct Explanation: Sendable, Equatable {
         case tooLate
         /// What would have made the difference.
         case remedy
+        /// The user's name was destroyed.
+        case forgotten
         /// Something left out.
         case gap
         /// What the user holds as of the newest event.
@@ -96,7 +98,10 @@ public struct Explanation: Sendable, Equatable {
         public var sufficient: Microseconds?
     }
 
+    /// The user's name, or what stands in its place for one who was forgotten.
     public var user: String
+    /// The user's number, 0 if the ledger never saw the user.
+    public var userNumber: UserNumber = 0
     /// Whether the ledger has the user.
     public var isKnown = true
     /// The moment asked for, nil for the newest.

@@ -93,6 +93,11 @@ struct StoryTeller {
         case .disconnected: try tellDisconnected(event, &reader)
         case .destroyed: try tellDestroyed(event, &reader)
         case .repossessed: try tellRepossessed(event, &reader)
+        case .userForgotten:
+            say(
+                .forgotten,
+                "\(user) was forgotten at \(Words.time(event.time)): the name is gone for good.",
+                event)
         default: say(.session, "\(event.kind.name) at \(Words.time(event.time)).", event)
         }
         for told in events[index ..< end] { follow(told) }
@@ -138,7 +143,8 @@ struct StoryTeller {
         guard let first = end.outages.first, let last = end.outages.last else { return }
         let downtime =
             end.outages.count == 1
-            ? "The ledger was down for \(Words.duration(first.outage)) until "
+            ? (first.kind == .epochBegun ? "A backup was restored; the ledger" : "The ledger")
+                + " was down for \(Words.duration(first.outage)) until "
                 + "\(Words.time(first.time))"
             : "The ledger was down \(end.outages.count) times, \(Words.duration(end.moved)) in "
                 + "all, the last time until \(Words.time(last.time))"

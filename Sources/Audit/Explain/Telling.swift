@@ -24,7 +24,7 @@ struct Telling {
         _ user: String, _ events: UserEvents, _ view: RecoveredView, _ limits: Explainer.Limits,
         _ moment: Moment?
     ) {
-        explanation = Explanation(user: user, moment: moment)
+        explanation = Explanation(user: user, userNumber: events.user, moment: moment)
         self.events = events
         self.view = view
         self.limits = limits

@@ -79,10 +79,7 @@ public struct EventExporter {
         }
         guard plan.low <= plan.high, query.limit > 0 else { return false }
         try reader.log.makeShownDurable()
-        let total = try reader.log.read { snapshot in
-            try snapshot.eventCount(through: plan.high)
-                - (plan.low > 1 ? snapshot.eventCount(through: plan.low - 1) : 0)
-        }
+        let total = try reader.eventCount(after: plan.low - 1, through: plan.high)
         // Texts are at hand here, and opened one after the other.
         let opener = TextOpener(reader.view.keys)
         var (done, left, isCutShort) = (UInt64(0), query.limit, false)

@@ -22,6 +22,9 @@ public final class ExportFile {
     public let hasHeader: Bool
     private let descriptor: Int32
     private let partPath: String?
+    /// What the file holds behind its last whole line: the beginning of what comes next, or the
+    /// file is something else.
+    private var fragment: ArraySlice<UInt8> = []
 
     /// A new export. Throws `directory` if FILE or FILE.part is there.
     public convenience init(creating path: String) throws(LedgerError) {
@@ -36,9 +39,10 @@ public final class ExportFile {
     }
 
     /// Goes on with FILE.part, or else with FILE, or else begins. A last line that was cut off is
-    /// dropped.
+    /// completed.
     ///
-    /// Throws `invalid` if the file is not an export of that ledger in that format.
+    /// Throws `invalid` if the file is not an export of that ledger in that format. No byte of it
+    /// is changed before what is written proves to be what it holds.
     public convenience init(
         resuming path: String, _ lines: EventLineWriter, of reader: LedgerReader
     ) throws(LedgerError) {
@@ -61,12 +65,18 @@ public final class ExportFile {
         let opened = open(file, O_RDWR | O_CLOEXEC | flags, 0o600)
         guard opened >= 0 else { throw FileFailure.error("cannot write \(file)") }
         do throws(LedgerError) {
+            guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
+                throw LedgerError(
+                    .directory, "another export is writing \(file); wait for it to end")
+            }
             let end = try resuming.map { (lines, reader) throws(LedgerError) in
                 try ExportEnd(of: file, opened, lines, reader)
             }
             if let end {
-                guard ftruncate(opened, off_t(end.byteCount)) == 0, lseek(opened, 0, SEEK_END) >= 0
-                else { throw FileFailure.error("cannot go on with \(file)") }
+                guard lseek(opened, off_t(end.byteCount), SEEK_SET) >= 0 else {
+                    throw FileFailure.error("cannot go on with \(file)")
+                }
+                fragment = end.fragment
             }
             (lastPosition, hasHeader) = (end?.position ?? 0, end?.byteCount ?? 0 > 0)
         } catch {
@@ -81,6 +91,11 @@ public final class ExportFile {
     /// Appends. Throws `directory`, naming the file, if the disk is full for example: what is
     /// written so far stays for --resume.
     public func write(_ bytes: [UInt8]) throws(LedgerError) {
+        let known = min(fragment.count, bytes.count)
+        guard fragment.prefix(known).elementsEqual(bytes.prefix(known)) else {
+            throw ExportEnd.foreign(partPath ?? path)
+        }
+        fragment = fragment.dropFirst(known)
         let isWritten = bytes.withUnsafeBytes { FileBytes.writeAll($0, to: descriptor) }
         guard isWritten else {
             throw FileFailure.error(
@@ -90,6 +105,7 @@ public final class ExportFile {
 
     /// Makes it durable and gives it its name.
     public func finish() throws(LedgerError) {
+        guard fragment.isEmpty else { throw ExportEnd.foreign(partPath ?? path) }
         guard fsync(descriptor) == 0 else {
             throw FileFailure.error("cannot write \(partPath ?? path)")
         }
@@ -104,8 +120,9 @@ public final class ExportFile {
 /// Where an export that is there ends.
 private struct ExportEnd {
     var position: Position = 0
-    /// Bytes up to the end of the last whole line.
+    /// Bytes up to the end of the last whole line, and what comes after it.
     var byteCount = 0
+    var fragment: ArraySlice<UInt8> = []
 
     /// Longest line: names of 256 bytes, each byte escaped as six, a few times.
     private static let lineByteCountMax = 1 << 16
@@ -127,9 +144,11 @@ private struct ExportEnd {
         guard let lineEnd = tail.lastIndex(of: 0x0A) else {
             // Nothing whole is there: it begins anew.
             guard size <= Self.lineByteCountMax else { throw Self.foreign(path) }
+            fragment = tail[...]
             return
         }
         byteCount = start + lineEnd + 1
+        fragment = tail[(lineEnd + 1)...]
         let lineStart = tail[..<lineEnd].lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
         let line = tail[lineStart ... lineEnd]
         if line.elementsEqual(lines.header), start + lineStart == 0 { return }
@@ -146,7 +165,7 @@ private struct ExportEnd {
         do { return try reader.log.event(at: position) } catch { throw LedgerError(error) }
     }
 
-    private static func foreign(_ path: String) -> LedgerError {
+    static func foreign(_ path: String) -> LedgerError {
         LedgerError(
             .invalid,
             "\(path) does not end like an export of this ledger in this format; export into "

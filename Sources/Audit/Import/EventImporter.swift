@@ -21,13 +21,6 @@ public struct EventImporter {
     /// Names the file. Nothing is read yet.
     public init(path: String) { self.path = path }
 
-    /// Whether a file looks like JSON Lines: begins with an object. False if it cannot be read.
-    public static func isOne(_ path: String) -> Bool {
-        guard let reader = try? LineReader(path: path) else { return false }
-        let first = try? reader.next { $0.first { $0 > 0x20 } }
-        return first == UInt8(ascii: "{")
-    }
-
     /// Imports into a directory that is new or empty. `progress` hears bytes done and in all.
     ///
     /// Throws `TraceError` with the line and the reason at the first line that is not what the

@@ -202,7 +202,8 @@ enum ConditionKey: String, CaseIterable {
         case .outcome: return "an outcome: " + names(Event.Outcome.allCases.map(\.name))
         case .state: return "a state: " + names(ConcurrencyState.allCases.map(\.name))
         case .caller:
-            return "a caller: ledger, library, command-line, trace, anonymous or credential-NUMBER"
+            return "a caller: ledger, library, \"command line\", trace, anonymous or "
+                + "\"credential 3\""
         case .position: return "a position"
         case .time: return "a time such as 2026-11-23T10:15:30Z"
         }

@@ -415,3 +415,15 @@ final class OutageWeave {
         return found.reversed()
     }
 }
+
+extension Array {
+    /// The first index whose element fits, where all after one that fits do.
+    func partitionIndex(where fits: (Element) -> Bool) -> Int {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if fits(self[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+}

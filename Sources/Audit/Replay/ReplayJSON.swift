@@ -40,11 +40,6 @@ extension StateCounts {
     ]
 }
 
-extension UserView {
-    /// The user as people read it: the name, or the number of one that was forgotten.
-    var text: String { name.isEmpty ? "user \(number) (forgotten)" : name }
-}
-
 /// A replayed event as `replay` prints it for people.
 public enum ReplayText {
     /// What stands below the event's row: what its user holds, and its project's counts.

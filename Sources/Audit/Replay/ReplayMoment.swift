@@ -58,10 +58,11 @@ public struct ReplayMoment: Sendable {
     ///   - user: look at this user instead of the event's.
     ///   - counts: the counts of the project looked at, if they are known.
     init(
-        _ event: Event, _ state: State, _ reader: LedgerReader, user chosen: UserNumber? = nil,
+        _ named: NamedEvent, _ state: State, _ reader: LedgerReader, user chosen: UserNumber? = nil,
         project chosenProject: ProjectNumber? = nil, counts known: StateCounts? = nil
     ) {
-        named = reader.named(event)
+        self.named = named
+        let event = named.event
         counters = state.counters
         let userNumber = chosen ?? event.user
         user = reader.user(userNumber, in: state)

@@ -48,7 +48,15 @@ public struct ReplaySize: Sendable, Equatable {
     var bodyRows: Int { max(1, rows - 5) }
 
     /// Columns of the pane at the right.
-    var paneColumns: Int { columns >= 120 ? 46 : columns >= 100 ? 36 : 30 }
+    var paneColumns: Int {
+        columns >= 120 ? 46 : columns >= 100 ? 36 : isNarrow ? 26 : 30
+    }
+
+    /// What happened needs the room that seconds and most of a name would take.
+    var isNarrow: Bool { columns < 72 }
+
+    /// Dates stand in the list beside each time; where they do not, a line for each day does.
+    var hasDates: Bool { columns >= 120 }
 
     var listColumns: Int { columns - paneColumns - 3 }
 }
@@ -184,11 +192,15 @@ enum ReplayLayout {
 
     private static func body(_ frame: ReplayFrame, _ size: ReplaySize) -> [[ReplaySegment]] {
         let pane = ReplayPane.lines(frame, size)
-        let first = firstRow(frame, size.bodyRows)
+        let list = visible(listed(frame, size), frame.selected, size.bodyRows)
         return (0 ..< size.bodyRows).map { row in
             var line: [ReplaySegment] = []
-            let index = first + row
-            if frame.events.indices.contains(index) { line += listRow(frame, index, size) }
+            if row < list.count {
+                switch list[row] {
+                case .event(let index): line += listRow(frame, index, size)
+                case .day(let day): line += dayRow(day, size)
+                }
+            }
             line.append(ReplaySegment(column: size.listColumns + 1, text: "│", style: .dim))
             if row < pane.count {
                 let column = size.listColumns + 3
@@ -202,31 +214,66 @@ enum ReplayLayout {
         }
     }
 
-    /// The selected event stands in the middle; at the log's ends the list stays filled.
-    private static func firstRow(_ frame: ReplayFrame, _ rows: Int) -> Int {
-        let middle = frame.selected - rows / 2
-        return max(0, min(middle, frame.events.count - rows))
+    /// A row of the list.
+    private enum Listed: Equatable {
+        /// An event, by its index.
+        case event(Int)
+        /// The day of the events that follow.
+        case day(String)
     }
+
+    /// The events with a row before each day that begins among them.
+    private static func listed(_ frame: ReplayFrame, _ size: ReplaySize) -> [Listed] {
+        if size.hasDates { return frame.events.indices.map { .event($0) } }
+        var list: [Listed] = []
+        var last = ""
+        for index in frame.events.indices {
+            let day = String(Timestamp.text(frame.events[index].event.time).prefix { $0 != "T" })
+            if day != last { list.append(.day(day)) }
+            last = day
+            list.append(.event(index))
+        }
+        return list
+    }
+
+    /// The selected event stands in the middle; at the log's ends the list stays filled.
+    private static func visible(
+        _ list: [Listed], _ selected: Int, _ rows: Int
+    ) -> [Listed] {
+        let index = list.firstIndex(of: .event(selected)) ?? 0
+        let first = max(0, min(index - rows / 2, list.count - rows))
+        return Array(list[first...].prefix(rows))
+    }
+
+    private static func dayRow(_ day: String, _ size: ReplaySize) -> [ReplaySegment] {
+        let text = DisplayText.fitted(" \(day)", to: size.listColumns)
+        return [ReplaySegment(column: 0, text: text, style: .dim)]
+    }
+
+    /// What an outcome takes to be read in most rows, `drop waiting /12`.
+    private static let whatColumnCount = 16
 
     private static func listRow(
         _ frame: ReplayFrame, _ index: Int, _ size: ReplaySize
     ) -> [ReplaySegment] {
         let named = frame.events[index]
         let event = named.event
-        let isWide = size.columns >= 120
+        let isWide = size.hasDates
         let digits = "\(frame.head)".utf8.count
         let time = Timestamp.text(event.time)
-        let date = isWide ? String(time.dropLast()) : String(time.dropFirst(11).prefix(8))
+        let clock = time.dropFirst(11).prefix(size.isNarrow ? 5 : 8)
+        let date = isWide ? String(time.dropLast()) : String(clock)
         let isSelected = index == frame.selected
         var style = ReplayStyle(tone: EventTone(named))
         style.isBold = frame.user != 0 && event.user == frame.user
         style.isInverse = isSelected
         var plain = style
         plain.tone = .plain
-        let userColumns = isWide ? 16 : 8
         let positionText = DisplayText.padded("\(event.position)", to: digits, right: true)
         let lead = (isSelected ? ">" : " ") + positionText + " " + date + " "
         let leadColumns = 1 + digits + 1 + date.utf8.count + 1
+        let left = size.listColumns - leadColumns - 1
+        let userColumns = isWide ? 16 : max(4, min(8, left - whatColumnCount))
         let whatColumn = leadColumns + userColumns + 1
         let what = DisplayText.padded(
             EventSentence.short(named, withProject: isWide), to: size.listColumns - whatColumn)

@@ -20,15 +20,17 @@ public struct ReplayInterrupted: Error {
 /// The interactive view without a terminal: keys go in, lines come out.
 ///
 /// It shows what the ledger held when `reader` was opened. Nothing is read but what the screen and
-/// the state beside the event need; see `FoldedStates` for what a step costs.
+/// the state beside the event need; see `PastStates` for what a step costs.
 public final class ReplaySession {
     /// Events kept on either side of the selected one.
     private static let nearCount = 256
+    /// Memory for the states that make a step back quick.
+    private static let memoryByteCount = 512 << 20
 
     private enum Prompt { case goTo, until(isBack: Bool) }
 
     private let reader: LedgerReader
-    private let states: any ReplayStates
+    private let states: PastStates
     private let head: Position
     private var moment: ReplayMoment
     private var events: [NamedEvent] = []
@@ -46,16 +48,18 @@ public final class ReplaySession {
     /// throw `ReplayInterrupted`: the view then stays where it was.
     public var progress: ((String) throws -> Void)?
 
-    /// Begins at a moment, or at the newest event, of the user if one is given.
+    /// Begins at a moment, or at the newest event, of the user if one is given. `states` are those
+    /// of this reader, if somebody has some at hand.
     ///
-    /// Throws `LedgerError` for a name nobody has and for an empty ledger, `LogError` at damage.
+    /// Throws `LedgerError` for a name nobody has and for an empty ledger, that or `LogError` at
+    /// damage.
     public init(
-        _ reader: LedgerReader, states: (any ReplayStates)? = nil, at start: Moment? = nil,
+        _ reader: LedgerReader, states: PastStates? = nil, at start: Moment? = nil,
         user: String? = nil, project: String? = nil,
         progress: ((String) throws -> Void)? = nil
     ) throws {
         self.reader = reader
-        let states = states ?? FoldedStates(reader)
+        let states = states ?? reader.pastStates(memoryByteCount: Self.memoryByteCount)
         self.states = states
         self.progress = progress
         head = reader.head.position
@@ -95,7 +99,8 @@ public final class ReplaySession {
 
     // MARK: - Keys
 
-    /// Does what a key asks for. Returns false for the one that quits. Throws `LogError` at damage.
+    /// Does what a key asks for. Returns false for the one that quits. Throws `LedgerError` or
+    /// `LogError` at damage.
     public func press(_ key: ReplayKey) throws -> Bool {
         message = nil
         do {
@@ -262,7 +267,7 @@ public final class ReplaySession {
     }
 
     private static func moment(
-        _ reader: LedgerReader, _ states: any ReplayStates, _ position: Position,
+        _ reader: LedgerReader, _ states: PastStates, _ position: Position,
         _ user: UserNumber, _ project: ProjectNumber?, _ progress: ((String) throws -> Void)?
     ) throws -> ReplayMoment {
         guard let event = try reader.log.event(at: position) else {
@@ -272,7 +277,7 @@ public final class ReplaySession {
             try progress?("replaying, \(100 * done / max(1, all)) %  (any key stops)")
         }
         return ReplayMoment(
-            event, state, reader, user: user == 0 ? nil : user, project: project)
+            reader.named(event), state, reader, user: user == 0 ? nil : user, project: project)
     }
 
     /// The nearest event behind or before a position, nil if there is none.

@@ -18,13 +18,14 @@ public struct ReplayStream: Sendable {
 
     /// Runs it on what the ledger held when `reader` was opened. Returns whether `stop` was met.
     ///
-    /// `progress` hears how many events of how many are folded before the first is handed over, and
-    /// may throw to end it. Throws `LogError` at damage and what `body` throws. Cost: the events up
-    /// to the last bound, all of them folded once; `states` may spare those before the first.
+    /// `progress` hears how far it is and how far it has to go before the first is handed over, as
+    /// of `PastStates.state(at:progress:)`, and may throw to end it. Throws `LedgerError` or
+    /// `LogError` at damage, and what `body` throws. Cost: the events between the bounds, and those
+    /// before them as far back as the nearest kept checkpoint, or what `states` has at hand.
     @discardableResult
     public func run(
-        on reader: LedgerReader, states: (any ReplayStates)? = nil,
-        progress: ((UInt64, UInt64) throws -> Void)? = nil,
+        on reader: LedgerReader, states: PastStates? = nil,
+        progress: (UInt64, UInt64) throws -> Void = { _, _ in },
         _ body: (ReplayMoment) throws -> Bool
     ) throws -> Bool {
         var bounds = EventQuery()
@@ -37,16 +38,19 @@ public struct ReplayStream: Sendable {
         let stop = stop?.node.map(names.numbered)
         let chosen = user.flatMap { reader.view.users.number(of: $0) }
         var fold = StreamFold(
-            state: try (states ?? FoldedStates(reader)).state(
+            state: try (states ?? reader.pastStates()).state(
                 at: plan.low - 1, progress: progress))
         let scan = ForwardScan(reader.log, plan.low ... plan.high, .and([]), plan.sizes)
         while let page = try scan.nextPage() {
+            var shown = try reader.named(page.events.filter(wanted.matches))[...]
             for event in page.events {
                 try fold.take(event)
-                guard wanted.matches(event) else { continue }
+                guard shown.first?.event.position == event.position,
+                    let named = shown.popFirst()
+                else { continue }
                 let project = ReplayMoment.project(nil, event)
                 let moment = ReplayMoment(
-                    event, fold.state, reader, user: chosen, counts: fold.counts(of: project))
+                    named, fold.state, reader, user: chosen, counts: fold.counts(of: project))
                 let goesOn = try body(moment)
                 if stop?.matches(event) == true { return true }
                 if !goesOn { return false }

@@ -44,10 +44,11 @@ public enum EventSentence {
         switch event.kind {
         case .opened:
             return event.outage == 0
-                ? "ledger opened" : "ledger opened after \(DurationText.exact(event.outage)) down"
+                ? "ledger opened"
+                : "ledger opened after \(DurationText.readable(event.outage)) down"
         case .epochBegun:
             return "epoch begun behind position \(event.previousEpochEnd ?? 0), "
-                + "\(DurationText.exact(event.outage)) after the last sign of life"
+                + "\(DurationText.readable(event.outage)) after the last sign of life"
         case .projectNamed: return "project \(named.project) created"
         case .projectModified: return "project \(named.project) set"
         case .userNamed: return "\(user)seen for the first time, user \(event.user)"

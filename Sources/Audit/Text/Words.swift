@@ -61,11 +61,14 @@ public enum Words {
         }
     }
 
-    /// `1 event`, `2 events`, `3 concurrencies`.
-    public static func count(_ number: some BinaryInteger, _ what: String) -> String {
+    /// `1 event`, `2 events`, `3 concurrencies`, `12,771 batches`, or `12771 batches`.
+    public static func count(
+        _ number: some BinaryInteger, _ what: String, isGrouped: Bool = true
+    ) -> String {
         if number == 1 { return "1 \(what)" }
-        let plural = what.hasSuffix("y") ? what.dropLast() + "ies" : what + "s"
-        return "\(grouped(number)) \(plural)"
+        var plural = what.hasSuffix("y") ? what.dropLast() + "ies" : what + "s"
+        if what.hasSuffix("ch") { plural = what + "es" }
+        return "\(isGrouped ? grouped(number) : "\(number)") \(plural)"
     }
 
     /// `a`, `a and b`, `a, b and c`.

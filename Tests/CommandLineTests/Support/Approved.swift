@@ -4,25 +4,25 @@ enum Approved {
     static let atNine = lines(
         """
          holdfast replay  /tmp/holdfast-command-approve/ledger       event 9 of 24, 37 %
-          1 09:00:00          created demo              │ EVENT 9
-          2 09:00:00          set demo to 2             │ 2026-03-01 09:00:20.000000Z
-          3 09:00:00 ann      first seen                │ +10s, by trace
-          4 09:00:00 ann      apply granted /1          │
-          5 09:00:00 ann      session fresh /1          │ USER Zoé
-          6 09:00:10 王小明   first seen                │ holds nothing
-          7 09:00:10 王小明   apply granted /2          │ 1 event
-          8 09:00:10 王小明   session fresh /2          │
-        > 9 09:00:20 Zoé      first seen                │ LEDGER SO FAR
-         10 09:00:20 Zoé      apply noIdle demo         │ starts 2  fresh 2
-         11 09:05:00 ann      drop waiting /1           │ resumed 0  taken 0
-         12 09:05:30 ann      apply returned /1         │ refused 0  lost 0
-         13 09:05:30 ann      session resumed /1        │ held 2  waiting 0
+         2026-03-01                                     │ EVENT 9
+          1 09:00:00          created demo              │ 2026-03-01 09:00:20.000000Z
+          2 09:00:00          set demo to 2             │ +10s, by trace
+          3 09:00:00 ann      first seen                │
+          4 09:00:00 ann      apply granted /1          │ USER Zoé
+          5 09:00:00 ann      session fresh /1          │ holds nothing
+          6 09:00:10 王小明   first seen                │ 1 event
+          7 09:00:10 王小明   apply granted /2          │
+          8 09:00:10 王小明   session fresh /2          │ LEDGER SO FAR
+        > 9 09:00:20 Zoé      first seen                │ starts 2  fresh 2
+         10 09:00:20 Zoé      apply noIdle demo         │ resumed 0  taken 0
+         11 09:05:00 ann      drop waiting /1           │ refused 0  lost 0
+         12 09:05:30 ann      apply returned /1         │ held 2  waiting 0
+         13 09:05:30 ann      session resumed /1        │
          14 09:10:00 王小明   drop waiting /2           │
          15 09:11:30 王小明   lost windowExpired /2     │
          16 09:12:00 Zoé      apply granted /2          │
          17 09:12:00 Zoé      session fresh /2          │
          18 09:12:30 Zoé      apply returned /2         │
-         19 09:12:30 Zoé      session takeover /2       │
         ────────────────────────────────────────────────────────────────────────────────
          Zoé seen for the first time, user 3
 
@@ -50,8 +50,8 @@ enum Approved {
          20 09:12:31 Zoé      drop stale /2             │ idle 1  reserved 0
          21 09:20:00 ann      destroy freed /1          │ connected 1  waiting 0
          22 09:21:00 ann      destroy stale             │ recovering 0  withdrawn 0
-         23 00:00:00 王小明   apply granted /1          │ window 90s lock 30s clean 0s
-         24 00:00:00 王小明   session fresh /1          │
+         2026-03-02                                     │ window 90s lock 30s clean 0s
+         23 00:00:00 王小明   apply granted /1          │
         ────────────────────────────────────────────────────────────────────────────────
          王小明 repossessed: windowExpired demo/2 (session 8, now idle)
 

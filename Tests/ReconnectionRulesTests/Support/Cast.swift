@@ -3,13 +3,24 @@ import ReconnectionRules
 /// Who and what a story is about: names, by number from 1 in the order the script brings them in.
 struct Cast {
     private(set) var users: [String] = []
+    /// Who has a name now.
+    private var numbers: [String: UserNumber] = [:]
     private(set) var projects: [String] = []
     /// What the script last set for each project; `set` changes only what it names.
     var settings: [String: ProjectSettings] = [:]
 
     mutating func addUser(_ name: String) -> UserNumber {
-        users.append(name)
+        let others = users.count { $0.prefix { $0 != "'" } == name }
+        users.append(name + String(repeating: "'", count: others))
+        numbers[name] = UserNumber(users.count)
         return UserNumber(users.count)
+    }
+
+    /// Takes a user's name away. Returns the number, which stays.
+    mutating func forgetUser(_ name: String) throws -> UserNumber {
+        let number = try user(name)
+        numbers[name] = nil
+        return number
     }
 
     mutating func addProject(_ name: String) -> ProjectNumber {
@@ -19,10 +30,10 @@ struct Cast {
     }
 
     func user(_ name: String) throws -> UserNumber {
-        guard let index = users.firstIndex(of: name) else {
+        guard let number = numbers[name] else {
             throw ScriptFault("no user is called '\(name)'")
         }
-        return UserNumber(index + 1)
+        return number
     }
 
     func project(_ name: String) throws -> ProjectNumber {

@@ -4,6 +4,8 @@ import ReconnectionRules
 enum Step {
     /// Settle what is due, then perform. `open` alone comes before anything is settled.
     case command(Command, by: Caller)
+    /// As the ledger forgets: who holds something is freed first, by the same caller.
+    case forget(UserNumber, by: Caller)
     case settle
     case showProject(ProjectNumber)
     case showUser(UserNumber)
@@ -33,10 +35,13 @@ struct Act {
 ///         | 1 idle since 40
 ///
 /// Verbs: `create P`, `set P concurrencies 3 … [names required|names optional]`, `name a`, `apply a
-/// P`, `session a [unattended]`, `disconnect a [6]`, `destroy a [6]`, `repossess a`, `open outage
-/// 90`, `epoch outage 90`, `settle`, `show P|a|counters`. A number after `disconnect` and `destroy`
-/// is the session named. `by` says who called; without it the library did. Everything a `given`
-/// does happens at time 0.
+/// P`, `session a [unattended]`, `disconnect a [6]`, `destroy a [6]`, `repossess a`, `forget a`,
+/// `open outage 90`, `epoch outage 90`, `settle`, `show P|a|counters`. A number after `disconnect`
+/// and `destroy` is the session named. `by` says who called; without it the library did. Everything
+/// a `given` does happens at time 0.
+///
+/// Who was forgotten has no name any more; `name a` brings in another user under it, who is shown
+/// as `a'`.
 struct Script {
     private(set) var acts: [Act] = []
     private(set) var cast = Cast()
@@ -98,6 +103,7 @@ struct Script {
             if let user = try? cast.user(subject) { return .showUser(user) }
             return .showProject(try cast.project(subject))
         }
+        if verb == "forget" { return .forget(try cast.forgetUser(subject), by: caller) }
         return .command(try command(verb, subject, words), by: caller)
     }
 

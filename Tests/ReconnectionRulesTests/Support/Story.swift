@@ -35,6 +35,14 @@ struct Stage {
         events += emitted
     }
 
+    mutating func forget(_ user: UserNumber, at time: Microseconds, by caller: Caller) {
+        settle(at: time)
+        if state.holding(of: user) != nil {
+            perform(.destroy(user: user, session: nil), at: time, by: caller)
+        }
+        perform(.forget(user: user), at: time, by: caller)
+    }
+
     mutating func settle(at time: Microseconds) {
         var emitted: [Event] = []
         state.settle(at: time) { emitted.append($0) }
@@ -60,6 +68,7 @@ private struct Telling {
             switch step {
             case .command(let command, let caller):
                 stage.perform(command, at: act.time, by: caller)
+            case .forget(let user, let caller): stage.forget(user, at: act.time, by: caller)
             case .settle: stage.settle(at: act.time)
             case .showProject(let project): shown += view.lines(ofProject: project, in: stage.state)
             case .showUser(let user): shown.append(view.line(ofUser: user, in: stage.state))

@@ -147,6 +147,7 @@ struct StoryLaws {
     private func perform(_ step: Step, of act: Act, on stage: inout Stage) {
         switch step {
         case .command(let command, let caller): stage.perform(command, at: act.time, by: caller)
+        case .forget(let user, let caller): stage.forget(user, at: act.time, by: caller)
         case .settle: stage.settle(at: act.time)
         case .showProject, .showUser, .showCounters: break
         }
