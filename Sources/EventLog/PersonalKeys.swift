@@ -39,6 +39,11 @@ public final class PersonalKeys: Sendable {
             PersonalKeyFile.read(path, ledgerId: log.idBytes))
     }
 
+    /// Reads the keys of the ledger of that id. Writes nothing. Throws `keys`.
+    package convenience init(reading path: String, ofLedger id: [UInt8]) throws(LogError) {
+        try self.init(path: path, ledgerId: id, PersonalKeyFile.read(path, ledgerId: id))
+    }
+
     /// Opens the keys for the process that writes the ledger: what a crash left of a replaced file
     /// is destroyed first.
     package convenience init(owning path: String, of log: EventLog) throws(LogError) {

@@ -226,6 +226,11 @@ package final class TextOpener {
         return stored.withUnsafeBytes { ClientAddress(stored: $0) }
     }
 
+    /// Whether what stands with an apply or a session is not what was sealed for it.
+    package func isDamaged(_ text: UnsafeRawBufferPointer, _ event: Event) -> Bool {
+        open(text, event.user, event.position, event.kind) == .damaged
+    }
+
     private func open(
         _ text: UnsafeRawBufferPointer, _ user: UserNumber, _ position: Position,
         _ kind: Event.Kind

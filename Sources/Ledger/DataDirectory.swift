@@ -20,6 +20,8 @@ package import ReconnectionRules
 /// DIR/head.key             signs the heads that an auditor keeps
 /// DIR/head.note            the newest head that was published
 /// DIR/tree                 nodes of the Merkle tree: may be deleted at any time
+/// DIR/salvage.json         what a salvaged ledger was made of, and what was lost
+/// DIR/salvaged.jsonl       sound events behind the first that was lost
 /// ```
 public struct DataDirectory: Sendable {
     public let path: String
@@ -43,7 +45,7 @@ public struct DataDirectory: Sendable {
         "credentials.json.new", "server-session.key", "server-session.key.new",
         "personal.keys", "personal.keys.new", "personal.keys.old",
         "head.key", "head.key.new", "head.note", "head.note.new", "tree",
-        "unfinished", "backup.json",
+        "unfinished", "backup.json", "salvage.json", "salvaged.jsonl",
     ]
 
     /// What stands at the path.

@@ -66,7 +66,8 @@ package struct StagedDirectory {
         unlink(staging.views + "/lock.mdb")
         try staging.synchronise()
         // The log comes last: with it the directory becomes a ledger.
-        for name in try staging.entries().filter({ $0 != "log" }) + ["log"] {
+        let entries = try staging.entries()
+        for name in entries.filter({ $0 != "log" }) + entries.filter({ $0 == "log" }) {
             guard rename("\(staging.path)/\(name)", "\(target.path)/\(name)") == 0 else {
                 throw LedgerError(
                     .directory,
@@ -83,6 +84,14 @@ package struct StagedDirectory {
     package func remove() {
         Self.remove(staging.path)
         if isTargetNew { rmdir(target.path) }
+    }
+
+    /// Takes away what is in the directory where the ledger is made, to begin anew.
+    package static func clear(_ staging: DataDirectory) {
+        for name in (try? staging.entries()) ?? [] {
+            let path = "\(staging.path)/\(name)"
+            if unlink(path) != 0 { remove(path) }
+        }
     }
 
     /// A directory with the files and directories of files in it.

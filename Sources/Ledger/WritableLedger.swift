@@ -1,5 +1,5 @@
 import EventLog
-import ReconnectionRules
+package import ReconnectionRules
 
 /// A data directory opened for writing, recovered to the log's head, without a thread: what the
 /// engine starts from and what the importer drives itself.
@@ -69,6 +69,9 @@ package final class WritableLedger {
         ViewStore.remove(directory)
         return (try? ViewStore(directory: directory, isReadOnly: false), wasOutdated)
     }
+
+    /// Says that everything due by a ledger time was settled durably.
+    package func writeSignOfLife(_ time: Microseconds) { signOfLife.write(time) }
 
     /// Records the restart, if there was anything before it, and makes it durable.
     func resume(at clock: RunningClock, compensates: Bool) throws(LedgerError) {

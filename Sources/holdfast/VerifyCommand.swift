@@ -61,6 +61,19 @@ struct VerifyCommand: ParsableCommand {
             progress.end()
             show(report)
             for fault in report.checkpointFaults { Terminal.error("warning: \(fault)") }
+            if let fault = report.viewsFault {
+                Terminal.error(
+                    "warning: \(fault); the next opening folds the view from the log again")
+            }
+            if report.hasDamagedSignOfLife {
+                Terminal.error(
+                    "warning: the newest sign of life is damaged; the next outage is counted from "
+                        + "an earlier one")
+            }
+            if let fault = report.keyFaults.first {
+                for other in report.keyFaults.dropFirst() { Terminal.error(other) }
+                throw CheckFailed(message: fault)
+            }
         } catch let error as LogError {
             progress.end()
             guard case .corrupt(let position) = error.code else { throw error }
@@ -112,6 +125,13 @@ struct VerifyCommand: ParsableCommand {
                 }
                 object.unsigned("checkpoints", UInt64(report.keptCheckpointCount))
                 object.strings("checkpointFaults", report.checkpointFaults.map(\.description))
+                if let fault = report.viewsFault {
+                    object.string("viewsFault", fault)
+                } else {
+                    object.null("viewsFault")
+                }
+                object.bool("hasDamagedSignOfLife", report.hasDamagedSignOfLife)
+                object.strings("keyFaults", report.keyFaults)
                 object.json("seconds", Seconds.json(times.wall))
                 object.unsigned("eventsPerSecond", UInt64(perSecond))
                 object.json("pageSeconds", Seconds.json(times.pages))

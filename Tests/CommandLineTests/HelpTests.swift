@@ -6,7 +6,7 @@ import Testing
         ["credential"], ["credential", "create"], ["credential", "list"],
         ["credential", "disable"],
         ["apply"], ["session"], ["disconnect"], ["destroy"], ["repossess"], ["forget"], ["import"],
-        ["export"], ["backup"], ["restore"],
+        ["export"], ["backup"], ["restore"], ["salvage"],
         ["history"], ["state"], ["stats"], ["tail"], ["verify"], ["rebuild"], ["storm"],
         ["head"], ["prove"], ["check-proof"],
         ["explain"], ["replay"], ["diff"], ["whatif"], ["generate"],

@@ -50,6 +50,7 @@ import Testing
         Form(words: ["export"]), Form(words: ["export", "u1", "--format", "csv"]),
         // Where no backup can be made: the ledger is looked at first.
         Form(words: ["backup", "/dev/null/backup"]),
+        Form(words: ["salvage", "--to", "/dev/null/salvaged"]),
     ]
 
     /// Runs a command on a directory and expects it to be refused and everything to be as it was.
@@ -271,6 +272,9 @@ import Testing
         Row("serve", "--listen", status: 2, says: "--listen"),
         Row("prove", status: 2, says: "--from FILE"),
         Row("verify", "--key", "k", status: 2, says: "--kept"),
+        Row("salvage", status: 2, says: "--to"),
+        Row("salvage", "--to", "", status: 2, says: "--to names no directory"),
+        Row("salvage", "--to", "/tmp", status: 1, says: "/tmp"),
         Row("diff", status: 2, says: "<TIME|POSITION>"),
         Row("diff", "1", status: 2, says: "<TIME|POSITION>"),
     ])

@@ -8,7 +8,8 @@ final class LogQuestions {
     private let view: RecoveredView
     /// Events that may still be read in searches along the log.
     private(set) var searchBudget: Int
-    /// Opened events from the newest backward, as far as they were needed.
+    /// The ledger's own events from the newest backward, as far as they were needed: openings,
+    /// epochs, and others that take no time.
     private var openings: [Event] = []
     private var nextOpening: Position
     private var changes: [ProjectNumber: [Event]] = [:]
@@ -34,7 +35,7 @@ final class LogQuestions {
         after first: Position, through last: Position, _ reader: inout EventReader
     ) throws -> [Event] {
         while nextOpening > first {
-            guard let opened = try reader.event(at: nextOpening), opened.kind == .opened,
+            guard let opened = try reader.event(at: nextOpening), opened.isOfLedger,
                 opened.previousOfConcurrency < nextOpening
             else { throw damaged(nextOpening, "no opening is where the one after it says") }
             openings.append(opened)
