@@ -125,6 +125,16 @@ let package = Package(
         .target(
             name: "LogForge", dependencies: ["LMDB", crypto], path: "Tests/Support/LogForge",
             swiftSettings: strict),
+        // Damages ledgers a flip at a time, and tells what is found and what is served.
+        .target(
+            name: "BitRot",
+            dependencies: [
+                "Audit", "EventLog", "JSON", "Ledger", "LogForge", "Proofs", "ReconnectionRules",
+            ],
+            path: "Tests/Support/BitRot", swiftSettings: strict),
+        .executableTarget(
+            name: "bit-rot", dependencies: ["BitRot"], path: "Tools/bit-rot",
+            swiftSettings: strict),
         // Counts and fails system calls beneath LMDB.
         .target(name: "CFaults", path: "Tests/Support/CFaults"),
         // Counts what a thread asks of the allocator; and the check that looks at the count.
@@ -147,8 +157,8 @@ let package = Package(
         .testTarget(
             name: "AuditTests",
             dependencies: [
-                "Audit", "EventLog", "JSON", "LMDB", "Ledger", "LedgerModel", "LogForge", "Proofs",
-                "ReconnectionRules", crypto,
+                "Audit", "BitRot", "EventLog", "JSON", "LMDB", "Ledger", "LedgerModel", "LogForge",
+                "Proofs", "ReconnectionRules", crypto,
             ],
             exclude: ["Approved"], swiftSettings: strict),
         .testTarget(
