@@ -224,7 +224,8 @@ private struct KnownProjects {
     /// A stream that names more starts over; far below what one batch may name.
     private static let countMax = 4096
 
-    private var known: [String: Bool] = [:]
+    /// By the bytes of the name: names that only look the same are two.
+    private var known: [[UInt8]: Bool] = [:]
     private var hasUnknown = false
     /// The one found last: most streams name one project.
     private var last = ""
@@ -232,7 +233,7 @@ private struct KnownProjects {
 
     mutating func learn(_ name: String, isKnown: Bool) {
         if known.count >= Self.countMax { known.removeAll() }
-        known[name] = isKnown
+        known[Array(name.utf8)] = isKnown
         hasUnknown = hasUnknown || !isKnown
     }
 
@@ -254,12 +255,13 @@ private struct KnownProjects {
 
     private mutating func findAnother(_ bytes: UnsafeRawBufferPointer) -> Finding {
         let name = String(decoding: bytes, as: UTF8.self)
-        switch known[name] {
+        let nameBytes = Array(bytes)
+        switch known[nameBytes] {
         case nil: return .unasked(name)
         case false?: return .unknown
         case true?:
             last = name
-            lastBytes = Array(bytes)
+            lastBytes = nameBytes
             return .known(name)
         }
     }
