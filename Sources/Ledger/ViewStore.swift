@@ -16,8 +16,8 @@ final class ViewStore: Sendable {
         case head, users, jumps, projects, concurrencies, userNames, projectNames
     }
 
-    private let environment: Environment
-    private static let headKey: UInt64 = 0
+    let environment: Environment
+    static let headKey: UInt64 = 0
 
     /// Opens the environment, creating it unless it is only to be read.
     ///
@@ -191,7 +191,7 @@ final class ViewStore: Sendable {
     }
 
     /// Part of each check word, so that a block in another one's place is found.
-    private static func seed(_ table: Table, _ key: UInt64) -> UInt64 {
+    static func seed(_ table: Table, _ key: UInt64) -> UInt64 {
         key &* 16 &+ UInt64(Table.allCases.firstIndex(of: table) ?? 0)
     }
 
@@ -396,7 +396,7 @@ final class ViewStore: Sendable {
             while !reader.isAtEnd, !reader.isExhausted {
                 let length = Int(reader.read(UInt16.self))
                 let name = reader.read(byteCount: length)
-                guard !reader.isExhausted, (1...256).contains(length) else { return false }
+                guard !reader.isExhausted, NameBytes.canBeRecorded(name) else { return false }
                 names.append(name)
             }
             return !reader.isExhausted
