@@ -15,12 +15,23 @@ enum TableWalk {
         }
         var tables: [String: TableStatistics] = [:]
         for (name, record, owner) in found {
-            try requirePlain(record, "table \(name)", owner: owner)
+            let label = "table \(printable(name))"
+            try requirePlain(record, label, owner: owner)
             tables[name] = try TreeWalk.walk(
-                "table \(name)", record, order: .bytes, allowsTables: false, owner: owner, file,
+                label, record, order: .bytes, allowsTables: false, owner: owner, file,
                 &census, { (_, _, _, _) throws(PageFault) in })
         }
         return tables
+    }
+
+    /// A name as a message may show it, whatever stands in the file.
+    private static func printable(_ name: String) -> String {
+        var text = ""
+        for scalar in name.unicodeScalars {
+            let isControl = scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
+            text.unicodeScalars.append(isControl ? "\u{FFFD}" : scalar)
+        }
+        return text
     }
 
     private static func requirePlain(
