@@ -12,6 +12,13 @@ let strict: [SwiftSetting] = [
 
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+
+// What the fuzz targets look into.
+let fuzzed: [Target.Dependency] = [
+    "Audit", "CloudAPI", "EventLog", "JSON", "LMDB", "Ledger", "LedgerServer", "Proofs",
+    "ReconnectionRules",
+]
 
 let package = Package(
     name: "holdfast",
@@ -154,6 +161,33 @@ let package = Package(
         .testTarget(
             name: "ReconnectionRulesTests", dependencies: ["LedgerModel", "ReconnectionRules"],
             swiftSettings: strict),
+        // What Tools/fuzz runs for hours, on the kept corpora and a few thousand mutations.
+        .testTarget(
+            name: "FuzzTests", dependencies: fuzzed + ["LogForge", crypto, nio],
+            exclude: ["Driver", "Corpus", "Crashes"],
+            swiftSettings: strict + [.enableExperimentalFeature("Lifetimes")]),
     ],
     swiftLanguageModes: [.v6]
 )
+
+// For Tools/fuzz alone, which says which sanitizers: the same target functions as a libFuzzer
+// program, and the modules they look into built so that it sees which code ran. No test is built.
+if let sanitizers = Context.environment["HOLDFAST_FUZZ"] {
+    let names = fuzzed.map { if case .byNameItem(let name, _) = $0 { name } else { "" } }
+    let fuzzing: [SwiftSetting] = [
+        .unsafeFlags(["-sanitize=\(sanitizers)", "-enable-testing", "-assert-config", "Debug"])
+    ]
+    package.targets.removeAll { $0.type == .test }
+    for target in package.targets where names.contains(target.name) {
+        target.swiftSettings = (target.swiftSettings ?? []) + fuzzing
+    }
+    package.targets += [
+        .target(name: "CFuzzer", path: "Tests/FuzzTests/Driver/CFuzzer"),
+        .executableTarget(
+            name: "fuzz", dependencies: fuzzed + ["CFuzzer", "LogForge", crypto, nio],
+            path: "Tests/FuzzTests", exclude: ["Driver/CFuzzer", "PromiseTests.swift"],
+            sources: ["Targets", "Driver"],
+            swiftSettings: strict + fuzzing + [.enableExperimentalFeature("Lifetimes")],
+            linkerSettings: [.unsafeFlags(["-sanitize=\(sanitizers)", "-use-ld=lld"])]),
+    ]
+}
