@@ -202,6 +202,8 @@ public struct ActionBatchReply: Sendable {
         /// The name is empty, longer than 256 bytes, not UTF-8, or has control characters.
         case invalidUser = 1
         case unknownProject = 2
+        /// The project, or the one in which the user holds a concurrency, is not the caller's.
+        case outOfScope = 3
     }
 
     /// One action's answer: the event that was recorded, without its input.

@@ -5,6 +5,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
+import UnixSignals
 
 #if canImport(Glibc)
     import Glibc
@@ -18,7 +19,8 @@ struct HTTPService: Service {
     let credentials: CredentialStore
     let onReady: @Sendable (_ host: String, _ port: Int) -> Void
 
-    private let connections = OpenConnections()
+    let identity: TLSIdentity?
+    let handlesSignals: Bool
 
     private var configuration: HoldfastServer.Configuration { door.configuration }
 
@@ -30,11 +32,12 @@ struct HTTPService: Service {
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     group.addTask { try await listen(server) }
                     group.addTask { await sweep() }
+                    if handlesSignals { group.addTask { await reloadOnSignals() } }
                     _ = try await group.next()
                     group.cancelAll()
                 }
             } onCancel: {
-                connections.closeAll()
+                door.connections.closeAll()
             }
         } onGracefulShutdown: {
             door.isStopping.set()
@@ -43,7 +46,6 @@ struct HTTPService: Service {
 
     private func makeServer() -> any Service {
         let door = door
-        let connections = connections
         let decoder = HTTP1Channel.Configuration.DecoderConfiguration(
             maxHeaderFieldSize: configuration.headerByteCountMax,
             maxHeaderListSize: configuration.headerByteCountMax,
@@ -53,16 +55,15 @@ struct HTTPService: Service {
                 try await door.respond(to: request, writer, channel)
             },
             configuration: HTTP1Channel.Configuration(
-                additionalChannelHandlers: [connections.makeHandler()],
                 idleTimeout: .seconds(Int64(configuration.idleTimeoutSeconds)),
                 httpDecoderConfiguration: decoder))
         var quiet = door.logger
         quiet.logLevel = max(quiet.logLevel, .warning)
-        return LoopChannel(http: channel, door: door).server(
+        return LoopChannel(http: channel, door: door, identity: identity).server(
             configuration: ServerConfiguration(
                 address: .hostname(configuration.host, port: configuration.port),
-                backlog: 1024,
-                availableConnectionsDelegate: MaximumAvailableConnections(connectionCountMax)),
+                backlog: 4096,
+                availableConnectionsDelegate: MaximumAvailableConnections(acceptedCountMax)),
             onServerRunning: { channel in
                 let address = channel.localAddress
                 onReady(
@@ -71,18 +72,10 @@ struct HTTPService: Service {
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: quiet)
     }
 
-    /// Accepting past the limit of open files would end the server; some are kept for the ledger.
-    private var connectionCountMax: Int {
-        var limit = rlimit()
-        #if canImport(Glibc)
-            let isKnown = getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0
-        #else
-            let isKnown = getrlimit(RLIMIT_NOFILE, &limit) == 0
-        #endif
-        guard isKnown, let fileCountMax = Int(exactly: limit.rlim_cur) else {
-            return configuration.connectionCountMax
-        }
-        return max(1, min(configuration.connectionCountMax, fileCountMax - 64))
+    /// A few more than `OpenConnections` keeps: those that are being closed while their successors
+    /// are there already. Past it nothing is accepted until one is gone.
+    private var acceptedCountMax: Int {
+        OpenFiles.acceptedCount(wanted: configuration.connectionCountMax)
     }
 
     private func listen(_ server: any Service) async throws {
@@ -113,14 +106,44 @@ struct HTTPService: Service {
                 + "--listen")
     }
 
-    /// Once a second: late bodies are given up, a change of the credentials is noticed, and the
-    /// end of the ledger is told.
+    /// SIGHUP asks for the certificate and the credentials to be read again at once, and no longer
+    /// ends the process.
+    private func reloadOnSignals() async {
+        for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
+            reloadIdentity(isForced: true)
+            if let fault = credentials.refreshIfDue() {
+                door.logger.error("credentials unchanged: \(fault.message)")
+            }
+        }
+        // The end of this is not the end of the server.
+        while (try? await Task.sleep(for: .seconds(3600))) != nil {}
+    }
+
+    private func reloadIdentity(isForced: Bool = false) {
+        guard let identity else { return }
+        switch identity.reload(isForced: isForced) {
+        case .unchanged: break
+        case .replaced(let loaded):
+            door.logger.notice(
+                "TLS certificate loaded, valid until \(loaded.expiryText); new connections get it")
+            loaded.warn(door.logger)
+        case .refused(let error):
+            door.logger.error("TLS certificate unchanged: \(error.message)")
+        }
+    }
+
+    /// Once a second: late heads and bodies are given up, connections of revoked credentials are
+    /// closed, a change of the credentials or the certificate is noticed, and the end of the ledger
+    /// is told.
     private func sweep() async {
         var told: String?
         var isFailureTold = false
         while (try? await Task.sleep(for: .seconds(1))) != nil {
             door.deadlines.sweep()
+            reloadIdentity()
             let fault = credentials.refreshIfDue()
+            let since = NIODeadline.now() - .seconds(Int64(configuration.headTimeoutSeconds))
+            door.connections.sweep(headsSince: since) { credentials.find($0) != nil }
             if let fault, fault.message != told {
                 door.logger.error("credentials unchanged: \(fault.message)")
             }

@@ -20,6 +20,8 @@ struct Serve: AsyncParsableCommand {
               holdfast serve --data ./ledger --listen 127.0.0.1:8080
               holdfast serve --data ./ledger --listen 127.0.0.1:0 --anonymous
               holdfast serve --data ./ledger --publish-heads /mnt/auditor/heads
+              holdfast serve --data ./ledger --listen 0.0.0.0:8443 \
+                --tls-certificate fullchain.pem --tls-key privkey.pem
             """)
 
     @OptionGroup var data: DataOption
@@ -29,6 +31,8 @@ struct Serve: AsyncParsableCommand {
     var listen = ListenAddress(host: "127.0.0.1", port: 8080)
     @Flag(name: .long, help: "Accept unsigned requests. On a loopback address only.")
     var anonymous = false
+    @OptionGroup var transport: TransportOptions
+    @OptionGroup var limits: LimitOptions
     @Flag(
         name: .customLong("no-outage-compensation"),
         help: "Do not move running deadlines back by the time the server was down.")
@@ -51,13 +55,17 @@ struct Serve: AsyncParsableCommand {
         configuration.host = listen.host
         configuration.port = listen.port
         configuration.isAnonymous = anonymous
+        transport.apply(to: &configuration)
+        limits.apply(to: &configuration)
         if anonymous, !configuration.isLoopback {
             throw ServerError(
                 .configuration,
                 "--anonymous goes with a loopback address only; listen on 127.0.0.1, or leave "
                     + "it out")
         }
+        try configuration.check()
         try listen.check()
+        OpenFiles.raiseLimit(forConnections: configuration.connectionCountMax)
         let destination = try heads.destination()
         var options = Ledger.Options()
         options.compensatesOutages = !withoutCompensation
@@ -99,7 +107,7 @@ struct Serve: AsyncParsableCommand {
         do {
             try await server.run { host, port in
                 ledger.directory.writeOwnerNote(note(host, port))
-                Terminal.line("holdfast serves \(path) on http://\(Self.authority(host, port))")
+                Terminal.line("holdfast serves \(path) on \(url(host, port))")
             }
             result = .success(())
         } catch { result = .failure(error) }
@@ -111,8 +119,12 @@ struct Serve: AsyncParsableCommand {
     }
 
     private func note(_ host: String, _ port: Int) -> String {
-        "holdfast serve on http://\(Self.authority(host, port)); send the action there (POST / "
-            + "with X-TC-Action), or stop it first"
+        "holdfast serve on \(url(host, port)); send the action there (POST / with X-TC-Action), "
+            + "or stop it first"
+    }
+
+    private func url(_ host: String, _ port: Int) -> String {
+        (transport.certificate == nil ? "http://" : "https://") + Self.authority(host, port)
     }
 
     private static func authority(_ host: String, _ port: Int) -> String {

@@ -4,7 +4,7 @@ import Testing
     static let commands: [[String]] = [
         ["serve"], ["project"], ["project", "set"], ["project", "list"],
         ["credential"], ["credential", "create"], ["credential", "list"],
-        ["credential", "disable"],
+        ["credential", "rotate"], ["credential", "revoke"],
         ["apply"], ["session"], ["disconnect"], ["destroy"], ["repossess"], ["forget"], ["import"],
         ["export"], ["backup"], ["restore"],
         ["history"], ["state"], ["stats"], ["tail"], ["verify"], ["rebuild"], ["storm"],
