@@ -1,4 +1,5 @@
 import CloudAPI
+import EventLog
 import Ledger
 import LedgerServer
 import NIOSSL
