@@ -182,8 +182,8 @@ struct FrontDoor: Sendable {
         logger.info(
             "command stream",
             metadata: [
-                "request": "\(id)", "caller": "\(visitor.caller.name)", "lines": "\(result.lineCount)",
-                "ending": "\(result.ending)",
+                "request": "\(id)", "caller": "\(visitor.caller.name)",
+                "lines": "\(result.lineCount)", "ending": "\(result.ending)",
             ])
         try await body.finish(nil)
         // The rest of what is no body cannot be told from a next request.

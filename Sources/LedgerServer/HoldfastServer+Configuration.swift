@@ -77,13 +77,14 @@ extension HoldfastServer {
                 throw ServerError(
                     .configuration,
                     "beyond loopback, on \(host), requests could be read and sent again by whoever "
-                        + "is on the way; give --tls-certificate and --tls-key, or say --plain-http "
-                        + "behind a proxy that does")
+                        + "is on the way; give --tls-certificate and --tls-key, or say "
+                        + "--plain-http behind a proxy that does")
             }
             guard !requiresSignedAction || !isAnonymous else {
                 throw ServerError(
-                    .configuration, "unsigned requests and signed actions exclude each other; leave "
-                        + "one of --anonymous and --require-signed-action out")
+                    .configuration,
+                    "unsigned requests and signed actions exclude each other; leave one of "
+                        + "--anonymous and --require-signed-action out")
             }
             if let limits = rateLimits {
                 guard limits.sessionCallsPerSecond > 0, limits.otherCallsPerSecond > 0 else {
@@ -91,9 +92,10 @@ extension HoldfastServer {
                 }
             }
             guard (connectionsPerAddressMax ?? 1) > 0, (connectionsPerCredentialMax ?? 1) > 0,
-                headTimeoutSeconds > 0, clockToleranceSeconds >= 0, bodyByteCountMax > 0, headerByteCountMax > 0,
-                headerFieldCountMax > 0, connectionCountMax > 0, idleTimeoutSeconds > 0,
-                readTimeoutSeconds > 0, (0 ... 8).contains(shutdownGraceSeconds)
+                headTimeoutSeconds > 0, clockToleranceSeconds >= 0, bodyByteCountMax > 0,
+                headerByteCountMax > 0, headerFieldCountMax > 0, connectionCountMax > 0,
+                idleTimeoutSeconds > 0, readTimeoutSeconds > 0,
+                (0 ... 8).contains(shutdownGraceSeconds)
             else {
                 throw ServerError(
                     .configuration,

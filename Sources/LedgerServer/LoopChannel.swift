@@ -3,7 +3,8 @@ import Logging
 import NIOCore
 import NIOSSL
 
-/// HTTP/1.1, within TLS if there is an identity, whose requests are handled on the thread of their connection.
+/// HTTP/1.1, within TLS if there is an identity, whose requests are handled on the thread of their
+/// connection.
 ///
 /// Otherwise each request goes from the connection's thread to a pool of threads and back, twice,
 /// and waits for threads to wake. What would keep the thread busy or waiting (reading history,

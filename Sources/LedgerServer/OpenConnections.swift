@@ -5,8 +5,8 @@ import Synchronization
 /// Every open connection, and how many there may be: in all, from one address, of one credential.
 ///
 /// A server that stops accepting when it is full can be kept full by anybody. This one goes on
-/// accepting, and closes the oldest connection on which nobody who may call has called yet: strangers
-/// push each other out, never a caller who has proved a credential.
+/// accepting, and closes the oldest connection on which nobody who may call has called yet:
+/// strangers push each other out, never a caller who has proved a credential.
 final class OpenConnections: Sendable {
     struct Limits: Sendable {
         var total: Int

@@ -153,10 +153,9 @@ struct CredentialCommand: AsyncParsableCommand {
             return
         }
         let bytes = JSONObjectWriter.bytes { object in
-            object.unsigned("number", credential.number)
             object.string("secretId", credential.secretId)
             object.string("secretKey", credential.secretKey)
-            object.access(credential.access)
+            if !credential.access.isFull { object.access(credential.access) }
             if let previous { object.previous(previous) }
         }
         print(String(decoding: bytes, as: UTF8.self))

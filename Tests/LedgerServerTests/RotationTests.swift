@@ -61,7 +61,8 @@ import Testing
     @Test(arguments: [
         #""roles":["call","emperor"]"#, #""roles":"call""#, #""projects":["p"]"#,
         #""roles":["call"],"projects":"p""#, #""roles":["call"],"projects":null"#,
-        #""roles":["call"],"previous":{"secretId":"HFIDa","secretKey":"c","until":"2030-01-01T00:00:00Z"}"#,
+        #""roles":["call"],"previous":{"secretId":"HFIDa","secretKey":"c","#
+            + #""until":"2030-01-01T00:00:00Z"}"#,
         #""roles":["call"],"previous":{"secretId":"x"}"#,
     ])
     func whatIsNotUnderstoodIsNotTakenForLess(_ members: String) async throws {

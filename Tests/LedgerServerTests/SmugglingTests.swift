@@ -8,13 +8,12 @@ import Testing
 /// where the server sees two. Each is answered 400 and the connection closed, and nothing of what
 /// follows is performed.
 @Suite struct SmugglingTests {
-    struct Case: Sendable, CustomTestStringConvertible {
+    struct Case: Sendable {
         var name: String
         /// The head without its last empty line; LENGTH is that of what is smuggled.
         var head: String
         /// What stands between the head and what is smuggled.
         var between = ""
-        var testDescription: String { name }
 
         init(_ name: String, _ head: String, between: String = "") {
             self.name = name
@@ -75,21 +74,30 @@ import Testing
             between: "0\r\n\r\n"),
     ]
 
-    @Test(arguments: cases)
-    func nothingIsSmuggled(_ one: Case) async throws {
+    @Test func nothingIsSmuggled() async throws {
         try await TestServer.run { server in
             let hidden = server.signer.post(
                 "ModifyProject", #"{"ProjectId":"smuggled","Concurrencies":1}"#).bytes
-            let head = one.head.replacing("LENGTH", with: "\(one.between.utf8.count + hidden.count)")
-            let answer = try await Connection.with(port: server.port) { connection in
-                try await connection.send(
-                    bytes: Array((head + "\r\n" + one.between).utf8) + hidden)
-                return await connection.rest()
+            for one in Self.cases {
+                let length = one.between.utf8.count + hidden.count
+                let head = one.head.replacing("LENGTH", with: "\(length)")
+                let answer = try await Connection.with(port: server.port) { connection in
+                    try await connection.send(
+                        bytes: Array((head + "\r\n" + one.between).utf8) + hidden)
+                    return await connection.rest()
+                }
+                #expect(answer.hasPrefix("HTTP/1.1 400 "), "\(one.name): \(answer)")
+                let answers = answer.components(separatedBy: "HTTP/1.1 ").count - 1
+                #expect(answers == 1, "\(one.name): \(answer)")
+                let project = try await server.ledger.project("smuggled")
+                #expect(project == nil, "\(one.name)")
             }
-            #expect(answer.hasPrefix("HTTP/1.1 400 "), "\(answer)")
-            #expect(answer.components(separatedBy: "HTTP/1.1 ").count == 2, "\(answer)")
-            #expect(try await server.ledger.project("smuggled") == nil)
-            try await server.makeProject()
+            // The same is performed where it is not hidden.
+            let open = try await Connection.with(port: server.port) { connection in
+                try await connection.send(bytes: hidden)
+                return Answer(try await connection.reply())
+            }
+            #expect(open.number("Concurrencies") == 1)
         }
     }
 
@@ -104,7 +112,7 @@ import Testing
                 "Transfer-Encoding: chunked\r\n\r\n1;a=b;c=\"d\"\r\n{\r\n01\r\n}\r\n000;x\r\n\r\n",
                 "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-Trailer: t\r\n\r\n",
                 "Transfer-Encoding: CHUNKED\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-                "Content-Length:2\r\n\r\n{}", "Content-Length: \t 2 \t\r\n\r\n{}",
+                "Content-Length:2\r\n\r\n{}", "Content-Length:   2  \r\n\r\n{}",
                 "Content-Length: 02\r\n\r\n{}",
             ]
             for body in bodies {

@@ -68,9 +68,11 @@ import Testing
                 let reply = try await bulk(server, [line])[0]
                 #expect(reply.contains("invalid"), "\(reply)")
             }
-            for bytes in [[0x00], [0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF5, 0x80, 0x80, 0x80],
-                [0xC3], [0x1F]] as [[UInt8]]
-            {
+            let bad: [[UInt8]] = [
+                [0x00], [0x1F], [0xFF], [0xC3], [0xC0, 0x80], [0xED, 0xA0, 0x80],
+                [0xF5, 0x80, 0x80, 0x80],
+            ]
+            for bytes in bad {
                 let parts = apply("?").utf8.split(separator: UInt8(ascii: "?"))
                 let answer = try await post(server, Array(parts[0]) + bytes + Array(parts[1]))
                 answer.expectEnvelope()
@@ -151,7 +153,8 @@ import Testing
     @Test func trailersCountWithTheHead() async throws {
         try await TestServer.run { server in
             let start = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
-            let trailers = String(repeating: "X-T: \(String(repeating: "t", count: 300))\r\n", count: 200)
+            let trailer = "X-T: \(String(repeating: "t", count: 300))\r\n"
+            let trailers = String(repeating: trailer, count: 200)
             let answer = try await Connection.with(port: server.port) { connection in
                 try await connection.send(start + trailers + "\r\n")
                 return await connection.rest()
