@@ -45,7 +45,7 @@ struct HTTPService: Service {
     }
 
     private func makeServer() -> any Service {
-        let door = door
+        let (door, configuration, onReady) = (door, configuration, onReady)
         let decoder = HTTP1Channel.Configuration.DecoderConfiguration(
             maxHeaderFieldSize: configuration.headerByteCountMax,
             maxHeaderListSize: configuration.headerByteCountMax,
@@ -59,17 +59,13 @@ struct HTTPService: Service {
                 httpDecoderConfiguration: decoder))
         var quiet = door.logger
         quiet.logLevel = max(quiet.logLevel, .warning)
-        return LoopChannel(http: channel, door: door, identity: identity).server(
-            configuration: ServerConfiguration(
-                address: .hostname(configuration.host, port: configuration.port),
-                backlog: 4096,
-                availableConnectionsDelegate: MaximumAvailableConnections(acceptedCountMax)),
-            onServerRunning: { channel in
-                let address = channel.localAddress
-                onReady(
-                    address?.ipAddress ?? configuration.host, address?.port ?? configuration.port)
-            },
-            eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: quiet)
+        return Listener(
+            channel: LoopChannel(http: channel, door: door, identity: identity),
+            host: configuration.host, port: configuration.port,
+            acceptedCountMax: acceptedCountMax, logger: quiet,
+            onListening: { host, port in
+                onReady(host ?? configuration.host, port ?? configuration.port)
+            })
     }
 
     /// A few more than `OpenConnections` keeps: those that are being closed while their successors

@@ -2,11 +2,14 @@
 answers once they are open, `count` says how many are, `down` closes them; the end of the input ends
 the program."""
 
-import asyncio
 import itertools
 import json
+import os
 import resource
+import select
+import socket
 import sys
+import time
 
 # What each kind sends at once. After that one byte now and then, never an end.
 KINDS = {
@@ -21,114 +24,130 @@ KINDS = {
 HELLO = bytes([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00])
 BYTE_EVERY_SECONDS = 5
 SLICES = 20
-# As many being opened at a time.
-OPENING_MAX = 100
-
-
-class Stranger(asyncio.Protocol):
-    def __init__(self, crowd, kind):
-        self.crowd = crowd
-        self.kind = kind
-
-    def connection_made(self, transport):
-        self.transport = transport
-        self.crowd.open.add(self)
-        self.crowd.opened += 1
-        begin = KINDS[self.kind]
-        if begin is not None:
-            transport.write(HELLO if self.crowd.is_tls else begin)
-
-    def eof_received(self):
-        return False
-
-    def connection_lost(self, error):
-        self.crowd.open.discard(self)
-        if not self.crowd.is_leaving:
-            self.crowd.dropped += 1
+# As many are opened before the rest is looked after.
+OPENED_AT_ONCE = 200
+UP_WITHIN_SECONDS = 240
 
 
 class Crowd:
+    """All of them in one loop over epoll: an object and a task for each would take the processor
+    from those who are measured."""
+
     def __init__(self, settings):
         self.port, self.wanted = settings["port"], settings["connections"]
         self.is_tls = settings["tls"]
-        self.open = set()
+        self.open = {}  # descriptor: (socket, kind)
         self.opened = self.dropped = self.failed = 0
         self.is_leaving = True
+        self.poll = select.epoll()
         self.kinds = itertools.cycle(KINDS)
         # Many addresses, so that the ports of one do not run out.
         self.addresses = itertools.cycle(f"127.1.{a}.{b}" for a in range(4) for b in range(1, 251))
-        self.opening = 0
+        self.turn, self.trickle_at = 0, 0.0
 
-    async def connect(self):
-        loop = asyncio.get_running_loop()
-        kind = next(self.kinds)
+    def connect(self):
+        kind, one = next(self.kinds), socket.socket()
+        one.settimeout(5)
         try:
-            await loop.create_connection(
-                lambda: Stranger(self, kind), "127.0.0.1", self.port,
-                local_addr=(next(self.addresses), 0))
+            one.bind((next(self.addresses), 0))
+            one.connect(("127.0.0.1", self.port))
+            if KINDS[kind] is not None:
+                one.sendall(HELLO if self.is_tls else KINDS[kind])
         except OSError:
             self.failed += 1
-            await asyncio.sleep(0.5)
-        finally:
-            self.opening -= 1
+            one.close()
+            return
+        one.setblocking(False)
+        self.poll.register(one, select.EPOLLIN | select.EPOLLRDHUP)
+        self.open[one.fileno()] = (one, kind)
+        self.opened += 1
 
-    async def keep_full(self):
-        """Whoever is closed comes back."""
-        while True:
-            while (not self.is_leaving and self.opening < OPENING_MAX
-                   and len(self.open) + self.opening < self.wanted):
-                self.opening += 1
-                asyncio.ensure_future(self.connect())
-            await asyncio.sleep(0.01)
+    def leave(self, descriptor):
+        one, _ = self.open.pop(descriptor)
+        one.close()
 
-    async def trickle(self):
-        for turn in itertools.count():
-            for stranger in list(self.open):
-                if id(stranger) // 64 % SLICES == turn % SLICES:
-                    if KINDS[stranger.kind] is not None and not stranger.transport.is_closing():
-                        stranger.transport.write(b"x")
-            await asyncio.sleep(BYTE_EVERY_SECONDS / SLICES)
+    def look(self, descriptor):
+        """Something came, or the server closed."""
+        try:
+            is_there = bool(self.open[descriptor][0].recv(4096))
+        except BlockingIOError:
+            return
+        except OSError:
+            is_there = False
+        if not is_there:
+            self.leave(descriptor)
+            self.dropped += 1
+
+    def trickle(self, now):
+        """A byte from one in so many, so that each sends one every few seconds."""
+        if now < self.trickle_at:
+            return
+        self.trickle_at = now + BYTE_EVERY_SECONDS / SLICES
+        self.turn = (self.turn + 1) % SLICES
+        for descriptor, (one, kind) in self.open.items():
+            if descriptor % SLICES == self.turn and KINDS[kind] is not None:
+                try:
+                    one.send(b"x")
+                except OSError:
+                    pass  # the server closed; that is seen when it is looked at
+
+    def step(self, input_descriptor):
+        """Looks after everybody once; true if a word can be read."""
+        has_word = False
+        for descriptor, _ in self.poll.poll(0.02):
+            if descriptor == input_descriptor:
+                has_word = True
+            elif descriptor in self.open:
+                self.look(descriptor)
+        if not self.is_leaving:
+            # Whoever is closed comes back.
+            for _ in range(min(OPENED_AT_ONCE, self.wanted - len(self.open))):
+                self.connect()
+        self.trickle(time.monotonic())
+        return has_word
 
     def count(self):
-        kinds = {kind: sum(1 for one in self.open if one.kind == kind) for kind in KINDS}
+        kinds = {kind: sum(1 for _, one in self.open.values() if one == kind) for kind in KINDS}
         return {"open": len(self.open), "opened": self.opened, "dropped": self.dropped,
                 "failed": self.failed, "kinds": kinds}
 
-    async def up(self):
+    def up(self, input_descriptor):
         self.is_leaving = False
-        end = asyncio.get_running_loop().time() + 120
+        end = time.monotonic() + UP_WITHIN_SECONDS
         while len(self.open) < self.wanted * 0.99:
-            if asyncio.get_running_loop().time() > end:
+            if time.monotonic() > end:
                 return {"error": f"only {len(self.open)} of {self.wanted} connections came about"}
-            await asyncio.sleep(0.05)
+            self.step(input_descriptor)
         return self.count()
 
-    async def down(self):
+    def down(self):
         self.is_leaving = True
-        while self.open or self.opening:
-            for stranger in list(self.open):
-                stranger.transport.abort()
-            await asyncio.sleep(0.05)
+        for descriptor in list(self.open):
+            self.leave(descriptor)
         return self.count()
 
 
-async def main(settings):
+def main(settings):
     crowd = Crowd(settings)
-    loop = asyncio.get_running_loop()
-    background = [asyncio.ensure_future(crowd.keep_full()), asyncio.ensure_future(crowd.trickle())]
-    reader = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    while line := await reader.readline():
-        word = line.decode().strip()
-        if word == "up":
-            answer = await crowd.up()
-        elif word == "down":
-            answer = await crowd.down()
-        else:
-            answer = crowd.count()
-        print(json.dumps(answer), flush=True)
-    for task in background:
-        task.cancel()
+    words = sys.stdin.fileno()
+    crowd.poll.register(words, select.EPOLLIN)
+    pending = b""
+    while True:
+        if not crowd.step(words):
+            continue
+        read = os.read(words, 4096)
+        if not read:
+            return
+        *lines, pending = (pending + read).split(b"\n")
+        for line in lines:
+            word = line.decode().strip()
+            if word == "up":
+                answer = crowd.up(words)
+            elif word == "down":
+                answer = crowd.down()
+            else:
+                answer = crowd.count()
+            print(json.dumps(answer), flush=True)
 
 
 def raise_limit(wanted):
@@ -149,4 +168,4 @@ if __name__ == "__main__":
             "error": f"{needed} open files are needed and the system allows fewer; see ulimit -Hn"
         }), flush=True)
         sys.exit(1)
-    asyncio.run(main(given))
+    main(given)
