@@ -128,26 +128,53 @@ struct HTTPService: Service {
         }
     }
 
-    /// Once a second: late heads and bodies are given up, connections of revoked credentials are
-    /// closed, a change of the credentials or the certificate is noticed, and the end of the ledger
-    /// is told.
+    /// Closing a connection takes its event loop's time, and strangers who came together are late
+    /// together: so many are closed at a time, so often, and callers are answered in between.
+    private static let closedAtOnceMax = 25
+    private static let closingInterval = Duration.milliseconds(25)
+
+    /// Once a second: connections of revoked credentials are closed, a change of the credentials or
+    /// the certificate is noticed, and the end of the ledger is told. Late heads and bodies are
+    /// given up, a few at a time.
     private func sweep() async {
-        var told: String?
+        var told = Told()
+        var late: ArraySlice<OpenConnection> = []
+        var since = NIODeadline.distantPast
+        var hasLateBodies = false
+        var next = ContinuousClock.now + .seconds(1)
+        while true {
+            let pause = late.isEmpty && !hasLateBodies ? .seconds(1) : Self.closingInterval
+            guard (try? await Task.sleep(for: pause)) != nil else { return }
+            hasLateBodies = door.deadlines.sweep(atMost: Self.closedAtOnceMax)
+            // A head that came meanwhile is forgiven.
+            for connection in late.prefix(Self.closedAtOnceMax)
+            where connection.owesHead(since: since) {
+                connection.close()
+            }
+            late = late.dropFirst(Self.closedAtOnceMax)
+            guard ContinuousClock.now >= next else { continue }
+            next = ContinuousClock.now + .milliseconds(900)
+            tell(&told)
+            since = .now() - .seconds(Int64(configuration.headTimeoutSeconds))
+            late = door.connections.sweep(headsSince: since) { credentials.find($0) != nil }[...]
+        }
+    }
+
+    private struct Told {
+        var fault: String?
         var isFailureTold = false
-        while (try? await Task.sleep(for: .seconds(1))) != nil {
-            door.deadlines.sweep()
-            reloadIdentity()
-            let fault = credentials.refreshIfDue()
-            let since = NIODeadline.now() - .seconds(Int64(configuration.headTimeoutSeconds))
-            door.connections.sweep(headsSince: since) { credentials.find($0) != nil }
-            if let fault, fault.message != told {
-                door.logger.error("credentials unchanged: \(fault.message)")
-            }
-            told = fault?.message
-            if !isFailureTold, let failure = door.ledger.failure {
-                door.logger.critical("\(failure.message)")
-                isFailureTold = true
-            }
+    }
+
+    private func tell(_ told: inout Told) {
+        reloadIdentity()
+        let fault = credentials.refreshIfDue()
+        if let fault, fault.message != told.fault {
+            door.logger.error("credentials unchanged: \(fault.message)")
+        }
+        told.fault = fault?.message
+        if !told.isFailureTold, let failure = door.ledger.failure {
+            door.logger.critical("\(failure.message)")
+            told.isFailureTold = true
         }
     }
 }

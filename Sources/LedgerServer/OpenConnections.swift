@@ -123,13 +123,16 @@ final class OpenConnections: Sendable {
 
     // MARK: - Once a second
 
-    /// Closes connections that were to send a head and did not in time, and those of credentials
-    /// that no longer count.
-    func sweep(headsSince moment: NIODeadline, isValid: (_ secretId: String) -> Bool) {
+    /// Closes connections of credentials that no longer count. Returns those that were to send a
+    /// head before this moment and did not.
+    func sweep(
+        headsSince moment: NIODeadline, isValid: (_ secretId: String) -> Bool
+    ) -> [OpenConnection] {
         var owners: [String: Bool] = [:]
+        var late: [OpenConnection] = []
         for connection in all {
             if connection.owesHead(since: moment) {
-                connection.close()
+                late.append(connection)
                 continue
             }
             guard let id = connection.content.withLock({ $0.owner?.secretId }) else { continue }
@@ -137,6 +140,7 @@ final class OpenConnections: Sendable {
             owners[id] = isGood
             if !isGood { connection.close() }
         }
+        return late
     }
 }
 

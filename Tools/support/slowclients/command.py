@@ -31,7 +31,8 @@ def parse(arguments):
         "--clients", type=int, default=16, metavar="N",
         help="connections of the healthy clients (default 16)")
     parser.add_argument(
-        "--seconds", type=float, default=10, metavar="N", help="length of a run (default 10)")
+        "--seconds", type=float, default=30, metavar="N",
+        help="length of a run (default 30: longer than the server's deadlines)")
     parser.add_argument(
         "--pairs", type=int, default=5, metavar="N",
         help="runs without and with, in turn (default 5)")

@@ -71,8 +71,16 @@ def measure(options, server, healthy, strangers, say):
                 f"{run['newcomerP99Milliseconds']:.1f} ms  {len(run['faults'])} faults")
             if is_beset:
                 strangers.ask("down")
-                time.sleep(1)
+                settle(server)
     return result(options, runs)
+
+
+def settle(server):
+    """Waits until the server has closed what the strangers left, or half a minute."""
+    end = time.monotonic() + 30
+    while server.connections() > 200 and time.monotonic() < end:
+        time.sleep(0.1)
+    time.sleep(2)
 
 
 def result(options, runs):
