@@ -9,8 +9,8 @@ import ServiceLifecycle
 /// over to tasks.
 ///
 /// The HTTP library's own server accepts ten and then waits until a task has taken them; on a busy
-/// machine that is a hundred a second, and whoever has something to say stands in the kernel's queue
-/// behind those who have nothing.
+/// machine that is a hundred a second, and whoever has something to say stands in the kernel's
+/// queue behind those who have nothing.
 struct Listener: Service {
     let channel: LoopChannel
     let host: String

@@ -63,8 +63,8 @@ struct Serve: AsyncParsableCommand {
                 "--anonymous goes with a loopback address only; listen on 127.0.0.1, or leave "
                     + "it out")
         }
-        try configuration.check()
         try listen.check()
+        try configuration.check()
         OpenFiles.raiseLimit(forConnections: configuration.connectionCountMax)
         let destination = try heads.destination()
         var options = Ledger.Options()
