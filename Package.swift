@@ -12,6 +12,13 @@ let strict: [SwiftSetting] = [
 
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+
+// What the fuzz targets look into.
+let fuzzed: [Target.Dependency] = [
+    "Audit", "CloudAPI", "EventLog", "JSON", "LMDB", "Ledger", "LedgerServer", "Proofs",
+    "ReconnectionRules",
+]
 
 let package = Package(
     name: "holdfast",
@@ -32,6 +39,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.20.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
@@ -81,9 +89,11 @@ let package = Package(
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOExtras", package: "swift-nio-extras"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
@@ -116,24 +126,69 @@ let package = Package(
         .testTarget(
             name: "LedgerServerTests",
             dependencies: [
-                "CloudAPI", "EventLog", "JSON", "Ledger", "LedgerServer", "ReconnectionRules",
+                "CFaults", "CloudAPI", "EventLog", "JSON", "Ledger", "LedgerServer", "ReconnectionRules",
                 crypto, logging,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             swiftSettings: strict),
         // Writes and rewrites logs byte by byte, knowing nothing of EventLog.
         .target(
             name: "LogForge", dependencies: ["LMDB", crypto], path: "Tests/Support/LogForge",
             swiftSettings: strict),
+        // Damages ledgers a flip at a time, and tells what is found and what is served.
+        .target(
+            name: "BitRot",
+            dependencies: [
+                "Audit", "EventLog", "JSON", "Ledger", "LogForge", "Proofs", "ReconnectionRules",
+            ],
+            path: "Tests/Support/BitRot", swiftSettings: strict),
+        .executableTarget(
+            name: "bit-rot", dependencies: ["BitRot"], path: "Tools/bit-rot",
+            swiftSettings: strict),
         // Counts and fails system calls beneath LMDB.
         .target(name: "CFaults", path: "Tests/Support/CFaults"),
+        // Records what ledgers do to the disk, and builds what a power cut may leave of it.
+        .target(
+            name: "PowerCuts",
+            dependencies: [
+                "Audit", "CFaults", "EventLog", "LMDB", "Ledger", "LedgerModel", "Proofs",
+                "ReconnectionRules",
+            ],
+            path: "Tests/Support/PowerCuts", swiftSettings: strict),
+        .executableTarget(
+            name: "power-cuts", dependencies: ["JSON", "Ledger", "PowerCuts"], path: "Tools/power-cuts",
+            swiftSettings: strict),
         // Counts what a thread asks of the allocator; and the check that looks at the count.
         .target(name: "CAllocations", path: "Tests/Support/CAllocations"),
         .executableTarget(
             name: "allocation-check",
             dependencies: ["CAllocations", "Ledger", "ReconnectionRules"],
             path: "Tools/allocation-check", swiftSettings: strict),
+        // Checks a ledger from outside, knowing what was asked of it and nothing of how it decides.
+        .target(
+            name: "LedgerAuditor", dependencies: ["ReconnectionRules"],
+            path: "Tests/Support/LedgerAuditor", swiftSettings: strict),
+        // Whole worlds around a ledger, each from one seed; and the command that runs many.
+        .target(
+            name: "Simulator",
+            dependencies: [
+                "CFaults", "EventLog", "Ledger", "LedgerAuditor", "LedgerModel",
+                "ReconnectionRules",
+            ],
+            path: "Tests/Support/Simulator", swiftSettings: strict),
+        .executableTarget(
+            name: "simulate",
+            dependencies: [
+                "JSON", "LedgerAuditor", "Simulator",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tools/support/simulate", swiftSettings: strict),
+        .testTarget(
+            name: "SimulatorTests",
+            dependencies: ["LedgerAuditor", "ReconnectionRules", "Simulator"],
+            swiftSettings: strict),
         .testTarget(
             name: "EventLogTests",
             dependencies: ["EventLog", "LMDB", "LogForge", "ReconnectionRules", crypto],
@@ -142,19 +197,46 @@ let package = Package(
             name: "LedgerTests",
             dependencies: [
                 "Audit", "CFaults", "EventLog", "LMDB", "Ledger", "LedgerModel",
-                "LogForge", "Proofs", "ReconnectionRules",
+                "LogForge", "PowerCuts", "Proofs", "ReconnectionRules",
             ],
-            swiftSettings: strict),
+            exclude: ["Golden"], swiftSettings: strict),
         .testTarget(
             name: "AuditTests",
             dependencies: [
-                "Audit", "EventLog", "JSON", "LMDB", "Ledger", "LedgerModel", "LogForge", "Proofs",
-                "ReconnectionRules", crypto,
+                "Audit", "BitRot", "EventLog", "JSON", "LMDB", "Ledger", "LedgerModel", "LogForge",
+                "Proofs", "ReconnectionRules", crypto,
             ],
             exclude: ["Approved"], swiftSettings: strict),
         .testTarget(
             name: "ReconnectionRulesTests", dependencies: ["LedgerModel", "ReconnectionRules"],
             swiftSettings: strict),
+        // What Tools/fuzz runs for hours, on the kept corpora and a few thousand mutations.
+        .testTarget(
+            name: "FuzzTests", dependencies: fuzzed + ["LogForge", crypto, nio],
+            exclude: ["Driver", "Corpus", "Crashes"],
+            swiftSettings: strict + [.enableExperimentalFeature("Lifetimes")]),
     ],
     swiftLanguageModes: [.v6]
 )
+
+// For Tools/fuzz alone, which says which sanitizers: the same target functions as a libFuzzer
+// program, and the modules they look into built so that it sees which code ran. No test is built.
+if let sanitizers = Context.environment["HOLDFAST_FUZZ"] {
+    let names = fuzzed.map { if case .byNameItem(let name, _) = $0 { name } else { "" } }
+    let fuzzing: [SwiftSetting] = [
+        .unsafeFlags(["-sanitize=\(sanitizers)", "-enable-testing", "-assert-config", "Debug"])
+    ]
+    package.targets.removeAll { $0.type == .test }
+    for target in package.targets where names.contains(target.name) {
+        target.swiftSettings = (target.swiftSettings ?? []) + fuzzing
+    }
+    package.targets += [
+        .target(name: "CFuzzer", path: "Tests/FuzzTests/Driver/CFuzzer"),
+        .executableTarget(
+            name: "fuzz", dependencies: fuzzed + ["CFuzzer", "LogForge", crypto, nio],
+            path: "Tests/FuzzTests", exclude: ["Driver/CFuzzer", "PromiseTests.swift"],
+            sources: ["Targets", "Driver"],
+            swiftSettings: strict + fuzzing + [.enableExperimentalFeature("Lifetimes")],
+            linkerSettings: [.unsafeFlags(["-sanitize=\(sanitizers)", "-use-ld=lld"])]),
+    ]
+}

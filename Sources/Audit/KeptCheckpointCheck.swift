@@ -9,18 +9,36 @@ final class KeptCheckpointCheck {
     private var awaited: [Position]
     private let positions: [Position]
     private var digests: [Position: Digest32] = [:]
+    private let views: StoredFiles.Views
 
     init(_ directory: DataDirectory, _ log: EventLog, through head: Position) {
         checkpoints = KeptCheckpoints(directory, log)
+        views = StoredFiles.views(directory, log)
         positions = checkpoints.positions().filter { $0 <= head }
-        awaited = positions.reversed()
+        var awaited = positions
+        if case .sound(let position, _) = views, position <= head { awaited.append(position) }
+        self.awaited = awaited.sorted(by: >)
     }
 
     /// Looks at a state that the log leads to. Positions ascend. Cost: nothing where none is kept.
     func note(_ state: borrowing State) {
         while let next = awaited.last, next <= state.position {
             awaited.removeLast()
-            if next == state.position { digests[next] = StateDigest.of(state) }
+            guard next == state.position, digests[next] == nil else { continue }
+            digests[next] = StateDigest.of(state)
+        }
+    }
+
+    /// Why the next opening will not use the views, nil if it will or there are none.
+    func viewsFault(comparingStates: Bool) -> String? {
+        switch views {
+        case .none: return nil
+        case .fault(let reason): return reason
+        case .sound(let position, let digest):
+            guard comparingStates, let expected = digests[position], expected != digest else {
+                return nil
+            }
+            return "the checkpoint at position \(position) is another state than the events lead to"
         }
     }
 

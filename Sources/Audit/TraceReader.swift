@@ -123,11 +123,11 @@ struct TraceRows {
         if let row = buffer.withUnsafeBufferPointer({
             Self.usualRow(UnsafeBufferPointer(rebasing: $0[range]))
         }) { return row }
-        return try row(buffer[range], line)
+        return try Self.row(buffer[range], line, file.path)
     }
 
     /// A row without quotes, in ASCII, with nothing wrong; nil for any other.
-    private static func usualRow(_ line: UnsafeBufferPointer<UInt8>) -> TraceRow? {
+    static func usualRow(_ line: UnsafeBufferPointer<UInt8>) -> TraceRow? {
         var commas: (Int, Int, Int, Int) = (0, 0, 0, 0)
         var count = 0
         for index in line.indices {
@@ -164,7 +164,13 @@ struct TraceRows {
 
     // MARK: - One line
 
-    private func row(_ line: ArraySlice<UInt8>, _ number: Int) throws(TraceError) -> TraceRow {
+    /// A row in whatever form CSV allows; `path` is for the error.
+    static func row(
+        _ line: ArraySlice<UInt8>, _ number: Int, _ path: String
+    ) throws(TraceError) -> TraceRow {
+        func fault(_ number: Int, _ reason: String) -> TraceError {
+            TraceError(path: path, line: number, reason: reason)
+        }
         guard let fields = Self.fields(line) else { throw fault(number, "a quote is not closed") }
         guard fields.count == 5 else {
             throw fault(
@@ -186,21 +192,18 @@ struct TraceRows {
         case "close": action = .close
         default: throw fault(number, "the action must be start, drop or close")
         }
-        let user = try text(fields[1], "user", number)
-        let connection = try text(fields[2], "connection", number)
+        func text(_ bytes: [UInt8], _ column: String) throws(TraceError) -> String {
+            guard let text = String(validating: bytes, as: UTF8.self) else {
+                throw fault(number, "the \(column) is not UTF-8")
+            }
+            if let wrong = LedgerName.fault(text, what: "the \(column)") {
+                throw fault(number, wrong.message)
+            }
+            return text
+        }
+        let user = try text(fields[1], "user")
+        let connection = try text(fields[2], "connection")
         return TraceRow(time: time, user: user, connection: connection, action: action)
-    }
-
-    private func text(
-        _ bytes: [UInt8], _ column: String, _ line: Int
-    ) throws(TraceError) -> String {
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw fault(line, "the \(column) is not UTF-8")
-        }
-        if let fault = LedgerName.fault(text, what: "the \(column)") {
-            throw self.fault(line, fault.message)
-        }
-        return text
     }
 
     /// Splits at commas outside double quotes (RFC 4180). Nil if a quote is not closed.

@@ -27,6 +27,15 @@ public struct VerifyReport: Sendable, Equatable {
     /// log is none the worse for it.
     public var keptCheckpointCount = 0
     public var checkpointFaults: [KeptCheckpointFault] = []
+    /// Why the next opening will not use the checkpoint of the current view; nil if it will, or
+    /// there is none. Derived too.
+    public var viewsFault: String?
+    /// Whether a slot of the sign of life is not what was written, as a power cut may leave it: the
+    /// next outage is then counted from the sign before, or from the last event.
+    public var hasDamagedSignOfLife = false
+    /// What is wrong with the files of keys: these are derived from nothing, and only a backup
+    /// has them.
+    public var keyFaults: [String] = []
 
     /// Whether every recorded action was decided again.
     public var hasRules: Bool { times.rules != nil }
@@ -201,6 +210,9 @@ public enum Verifier {
         let found = checkpoints.report(comparingStates: plan.hasRules)
         report.keptCheckpointCount = found.soundCount
         report.checkpointFaults = found.faults
+        report.viewsFault = checkpoints.viewsFault(comparingStates: plan.hasRules)
+        report.hasDamagedSignOfLife = StoredFiles.hasDamagedSignOfLife(directory)
+        report.keyFaults = StoredFiles.keyFaults(directory, log)
         return report
     }
 

@@ -25,6 +25,11 @@ public struct Authenticator: Sendable {
         /// Whether `X-TC-Content-SHA256: UNSIGNED-PAYLOAD` is accepted: the body of
         /// such a POST is protected by nothing but the transport.
         public var acceptsUnsignedPayload = true
+        /// Whether a call of the cloud API has to sign `X-TC-Action` with its headers, and its
+        /// payload. The vendor's SDKs sign neither by default; without it a captured request can
+        /// be sent again under another action. Paths other than "/" say what is asked for
+        /// themselves, and are signed anyhow.
+        public var requiresSignedAction = false
         /// Whether HmacSHA1 and HmacSHA256 are accepted; they join values without escaping.
         public var acceptsParameterSignatures = true
         /// The service a credential scope has to name.
@@ -102,6 +107,11 @@ extension Authenticator {
     ) throws(CloudError) -> CloudCredential {
         let authorization = try TC3Authorization(authorizationText)
         let headers = request.headers
+        if policy.requiresSignedAction, request.path == "/" {
+            guard authorization.signedHeaders.contains("x-tc-action") else {
+                throw .badAuthorization("this server requires x-tc-action among SignedHeaders")
+            }
+        }
         guard authorization.service == policy.service else {
             throw .badAuthorization("the credential scope names another service")
         }
@@ -153,8 +163,11 @@ extension Authenticator {
         guard declared == TC3Signature.unsignedPayload else {
             return TC3Signature.sha256(request.body)
         }
-        guard policy.acceptsUnsignedPayload else {
-            throw .badAuthorization("this server requires the payload to be signed")
+        guard policy.acceptsUnsignedPayload, !policy.requiresSignedAction else {
+            throw .badAuthorization(
+                policy.requiresSignedAction
+                    ? "this server requires the payload to be signed"
+                    : "without TLS, the payload has to be signed")
         }
         return TC3Signature.sha256(Array(TC3Signature.unsignedPayload.utf8))
     }

@@ -1,23 +1,26 @@
-/// A key pair a caller signs with, and the number the ledger records for who called.
+/// A key pair a caller signs with, what it may be used for, and the number the ledger records for
+/// who called.
 public struct CloudCredential: Sendable {
     public let secretId: String
     public let secretKey: String
     /// What the ledger stores beside each action in place of the id.
     public let number: UInt32
+    public let access: Access
 
-    public init(secretId: String, secretKey: String, number: UInt32) {
+    public init(secretId: String, secretKey: String, number: UInt32, access: Access = .full) {
         self.secretId = secretId
         self.secretKey = secretKey
         self.number = number
+        self.access = access
     }
 
     /// A new pair from system randomness: an id of "HFID" and 32 letters or digits, a key of 32
     /// letters or digits (190 bits).
-    public static func generate(number: UInt32) -> CloudCredential {
+    public static func generate(number: UInt32, access: Access = .full) -> CloudCredential {
         var system = SystemRandomNumberGenerator()
         return CloudCredential(
             secretId: "HFID" + alphanumerics(32, using: &system),
-            secretKey: alphanumerics(32, using: &system), number: number)
+            secretKey: alphanumerics(32, using: &system), number: number, access: access)
     }
 
     /// Letters and digits, each as likely as any other.

@@ -49,15 +49,6 @@ public struct ServerSessionToken: Hashable, Sendable {
     ///
     /// - Complexity: one Ed25519 signature, some tens of microseconds.
     public func sign(with key: Curve25519.Signing.PrivateKey) throws -> String {
-        let payload = JSONObjectWriter.bytes { fields in
-            fields.string("kind", Self.kind)
-            fields.string("ledger", ledgerId)
-            fields.string("user", userId)
-            fields.string("project", projectId)
-            fields.unsigned("concurrency", concurrency)
-            fields.unsigned("session", sessionId)
-            fields.integer("issued", issuedAtSeconds)
-        }
         var text = Base64.encode(payload, urlSafe: true)
         let signature = try key.signature(for: text)
         text.append(UInt8(ascii: "."))
@@ -80,17 +71,35 @@ public struct ServerSessionToken: Hashable, Sendable {
         guard publicKey.isValidSignature(signature, for: signed) else {
             throw .wrongSignature
         }
+        return try ServerSessionToken(payload: payload)
+    }
+
+    /// The signed part, as JSON.
+    var payload: [UInt8] {
+        JSONObjectWriter.bytes { fields in
+            fields.string("kind", Self.kind)
+            fields.string("ledger", ledgerId)
+            fields.string("user", userId)
+            fields.string("project", projectId)
+            fields.unsigned("concurrency", concurrency)
+            fields.unsigned("session", sessionId)
+            fields.integer("issued", issuedAtSeconds)
+        }
+    }
+
+    /// Reads the signed part. Throws `unknownPayload`.
+    init(payload: [UInt8]) throws(Failure) {
         guard let document = try? JSONValue.parse(payload),
-            document["kind"] == .string(kind),
+            document["kind"] == .string(Self.kind),
             case .string(let ledgerId)? = document["ledger"],
             case .string(let userId)? = document["user"],
             case .string(let projectId)? = document["project"],
             case .unsigned(let number)? = document["concurrency"],
             let concurrency = UInt32(exactly: number),
             case .unsigned(let sessionId)? = document["session"],
-            let issuedAtSeconds = document["issued"].flatMap(signedInteger)
+            let issuedAtSeconds = document["issued"].flatMap(Self.signedInteger)
         else { throw .unknownPayload }
-        return ServerSessionToken(
+        self.init(
             userId: userId, projectId: projectId, concurrency: concurrency,
             sessionId: sessionId, issuedAtSeconds: issuedAtSeconds, ledgerId: ledgerId)
     }

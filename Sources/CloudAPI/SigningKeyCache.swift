@@ -25,7 +25,9 @@ final class SigningKeyCache: Sendable {
     /// was replaced never verifies against the old one.
     func keyed(for credential: CloudCredential, date: ArraySlice<UInt8>) -> HMAC<SHA256> {
         let known = entries.withLock { $0[credential.secretId] }
-        if let known, known.date == date, known.secretKey == credential.secretKey {
+        if let known, known.date == date,
+            equalInConstantTime(known.secretKey, credential.secretKey)
+        {
             return known.keyed
         }
         let dateKey = TC3Signature.dateKey(secretKey: credential.secretKey, date: date)

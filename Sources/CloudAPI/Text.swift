@@ -50,6 +50,15 @@ func equalInConstantTime(_ left: UnsafeRawBufferPointer, _ right: [UInt8]) -> Bo
     return difference == 0
 }
 
+/// The same for texts.
+func equalInConstantTime(_ left: String, _ right: String) -> Bool {
+    let (left, right) = (left.utf8, right.utf8)
+    guard left.count == right.count else { return false }
+    var difference: UInt8 = 0
+    for (one, other) in zip(left, right) { difference |= one ^ other }
+    return difference == 0
+}
+
 /// Appends the bytes in lower-case hexadecimal.
 func appendHex(_ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
     let start = output.count

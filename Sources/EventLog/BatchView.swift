@@ -43,9 +43,11 @@ public struct BatchView: ~Copyable {
             + originByteCount + LogFormat.hashByteCount
         guard version > 0, load(6, as: UInt16.self) == UInt16(LogFormat.headerByteCount),
             load(20, as: UInt32.self) == UInt32(LogFormat.recordByteCount), eventCount > 0,
+            load(56, as: UInt64.self) == 0,
             expected == bytes.count,
             originByteCount == 0 || originByteCount == LogFormat.originByteCount
         else { throw .corrupt(key, "the batch header does not fit its length") }
+        guard key > 0 else { throw .corrupt(0, "no batch begins before position 1") }
         guard firstPosition == key else {
             throw .corrupt(key, "the batch says it begins at \(firstPosition)")
         }
@@ -63,7 +65,7 @@ public struct BatchView: ~Copyable {
     /// Whether it may follow an event at `last` as far as positions tell: right behind it, or
     /// beginning an epoch behind it. Cost: O(1); the check word of the event is not looked at.
     public func follows(_ last: Position) -> Bool {
-        if firstPosition == last + 1 { return true }
+        if firstPosition == last &+ 1 { return true }
         let kind: UInt8 = EventCodec.load(firstRecord, at: 0)
         let end: Position = EventCodec.load(firstRecord, at: EventCodec.previousOfUserOffset)
         return kind == Event.Kind.epochBegun.rawValue && end == last && last > 0

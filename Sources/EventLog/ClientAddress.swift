@@ -94,6 +94,7 @@ public struct ClientAddress: Sendable, Equatable, CustomStringConvertible {
         buffer.storeBytes(of: bytes.1.bigEndian, toByteOffset: 10, as: UInt64.self)
     }
 
+    /// Nil for anything but what `store` writes of an address that is recorded.
     init?(stored: UnsafeRawBufferPointer) {
         guard stored.count == Self.byteCount, stored[0] == 4 || stored[0] == 6 else { return nil }
         isIPv6 = stored[0] == 6
@@ -103,6 +104,7 @@ public struct ClientAddress: Sendable, Equatable, CustomStringConvertible {
             UInt64(bigEndian: stored.loadUnaligned(fromByteOffset: 2, as: UInt64.self)),
             UInt64(bigEndian: stored.loadUnaligned(fromByteOffset: 10, as: UInt64.self))
         )
+        guard Self(recorded: description) == self else { return nil }
     }
 
     public static func == (left: ClientAddress, right: ClientAddress) -> Bool {

@@ -40,9 +40,16 @@ public final class EventLog: Sendable {
     public convenience init(
         directory: String, mode: Mode, random: RandomSource = .system
     ) throws(LogError) {
+        try self.init(directory: directory, mode: mode, random: random, byteCountMax: nil)
+    }
+
+    /// As above, with the most bytes the log may grow to; nil leaves it to the address space.
+    package convenience init(
+        directory: String, mode: Mode, random: RandomSource, byteCountMax: Int?
+    ) throws(LogError) {
         // LMDB trusts its pages: damage must be found before it trips over it.
         if mode != .create { _ = try Self.checkPages(directory: directory) }
-        try self.init(unchecked: directory, mode, random)
+        try self.init(unchecked: directory, mode, random, byteCountMax)
         _ = try head()
     }
 
@@ -53,12 +60,14 @@ public final class EventLog: Sendable {
     }
 
     private init(
-        unchecked directory: String, _ mode: Mode, _ random: RandomSource
+        unchecked directory: String, _ mode: Mode, _ random: RandomSource,
+        _ byteCountMax: Int? = nil
     ) throws(LogError) {
         self.directory = directory
         do {
             var options = Environment.Options()
             options.isReadOnly = mode == .readOnly
+            if let byteCountMax { options.mapSizeBytes = byteCountMax }
             // One barrier a commit; the second is `synchronise`: see docs/decisions/0017.
             options.durability = .noMetaSync
             environment = try Environment(directory: directory, options: options)
@@ -117,7 +126,11 @@ public final class EventLog: Sendable {
         environment.reserveFileSpace(ahead: 2 * bytes.count)
         let span = unsafe RawSpan(_unsafeBytes: bytes)
         try transaction.put(span, forKey: first, in: batches, mode: .append)
-        try transaction.commit()
+        let number = transaction.transactionId
+        do { try transaction.commit() } catch {
+            environment.restoreOlderMetaPage(afterFailureOf: number)
+            throw error
+        }
     }
 
     /// Last position and hash, from the newest batch's header and trailer alone.

@@ -9,6 +9,8 @@ public struct EventReader: ~Copyable, ~Escapable {
     var held: Range<Position> = 0 ..< 0
     /// Positions of the batch before the position last sought, where that one is in none.
     private var before: Range<Position> = 0 ..< 1
+    /// Whether nothing was found behind the position last sought.
+    private var isPastEnd = false
     /// Events read so far: what a search cost.
     public internal(set) var readCount = 0
 
@@ -28,12 +30,30 @@ public struct EventReader: ~Copyable, ~Escapable {
         }
     }
 
+    /// The event at a position that another event names. Throws `corrupt` if it is not there.
+    @_lifetime(self: copy self)
+    package mutating func event(namedAt position: Position) throws(LogError) -> Event {
+        guard let event = try event(at: position) else { throw missing(position) }
+        return event
+    }
+
     /// The newest event at or before a position, 0 if there is none: the position itself, unless it
     /// is past the end or was left out. Cost: as `event(at:)`.
     @_lifetime(self: copy self)
     public mutating func position(atOrBefore position: Position) throws(LogError) -> Position {
         if try seek(position) { return position }
         return before.upperBound - 1
+    }
+
+    /// The same for whoever knows that the log goes on to the position or beyond: that it does not
+    /// seem to is an error, not an early end.
+    @_lifetime(self: copy self)
+    package mutating func position(
+        reachedAtOrBefore position: Position
+    ) throws(LogError) -> Position {
+        let found = try self.position(atOrBefore: position)
+        guard !isPastEnd, found > 0 || position == 0 else { throw missing(position) }
+        return found
     }
 
     /// The position behind which the newest `count` events lie, 0 if there are no more. Cost: one
@@ -59,11 +79,15 @@ public struct EventReader: ~Copyable, ~Escapable {
         if held.contains(position) { return true }
         held = 0 ..< 0
         before = 0 ..< 1
+        isPastEnd = false
         guard position > 0 else { return false }
         do {
             if try cursor.seek(atOrBefore: position) {
                 guard let key = cursor.keyUInt64, key > 0 else {
                     throw LogError.corrupt(0, "a batch's key is not a position")
+                }
+                guard key <= position else {
+                    throw LogError.corrupt(position, "the way to the batch that holds it is lost")
                 }
                 let last = try cursor.value.withUnsafeBytes { (bytes) throws(LogError) in
                     try BatchView(bytes, key: key).lastPosition
@@ -74,20 +98,26 @@ public struct EventReader: ~Copyable, ~Escapable {
                 }
                 before = key ..< last + 1
             }
-            guard try cursor.next() else { return false }
-            if try isBehindGap() { return false }
+            guard try cursor.next() else {
+                isPastEnd = true
+                return false
+            }
+            if try isBehindGap(position) { return false }
         } catch let error as LMDBError { throw LogError(error) } catch let error as LogError {
             throw error
         } catch { throw LogError(.foreign, "\(error)") }
         throw .corrupt(position, "the batch that holds it is missing")
     }
 
-    /// Whether the batch the cursor is on follows the one before as an epoch's first.
+    /// Whether the batch the cursor is on follows the one before as an epoch's first, and the
+    /// position is between the two. One that begins before it was not found where it has to be: a
+    /// page of the tree leads astray.
     @_lifetime(self: copy self)
-    private mutating func isBehindGap() throws(LogError) -> Bool {
+    private mutating func isBehindGap(_ position: Position) throws(LogError) -> Bool {
         guard let key = cursor.keyUInt64, key > 0 else {
             throw .corrupt(0, "a batch's key is not a position")
         }
+        guard key > position else { return false }
         let last = before.upperBound - 1
         return try cursor.value.withUnsafeBytes { (bytes) throws(LogError) in
             try BatchView(bytes, key: key).follows(last)
@@ -107,6 +137,7 @@ public struct EventReader: ~Copyable, ~Escapable {
         while low < high {
             var middle = low + (high - low + 1) / 2
             if try !seek(middle) {
+                if isPastEnd { throw missing(middle) }
                 // Nothing is in a gap: what lies behind it decides.
                 guard let first = cursor.keyUInt64, first > middle else { throw missing(middle) }
                 let end = before.upperBound - 1

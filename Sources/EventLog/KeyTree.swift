@@ -103,6 +103,18 @@ struct KeyTree: Equatable, Sendable {
         return low
     }
 
+    /// The leaves from one on that were punctured, as ranges. Cost: linear in the nodes.
+    func gaps(from leaf: UInt64) -> [ClosedRange<UInt64>] {
+        var gaps: [ClosedRange<UInt64>] = []
+        var next = leaf
+        for node in nodes where UInt64(node.last) >= next {
+            if UInt64(node.first) > next { gaps.append(next ... UInt64(node.first) - 1) }
+            next = UInt64(node.last) + 1
+        }
+        if next <= UInt64(UInt32.max) { gaps.append(next ... UInt64(UInt32.max)) }
+        return gaps
+    }
+
     /// Makes a leaf's seed unreachable. False if it was already.
     mutating func puncture(_ leaf: UInt32) -> Bool {
         guard let index = index(covering: leaf) else { return false }

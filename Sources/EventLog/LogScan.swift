@@ -135,8 +135,10 @@ package struct LogScan {
         var starts: [(key: Position, skippedCount: UInt64)] = []
         var byteCount = Int.max
         var gaps = GapSum()
+        var last: Position = 0
         try snapshot.walk(from: from) { key, bytes in
             if key > plan.head.position { return false }
+            last = max(last, key)
             // Where `from` is in a gap, the batch before it is none of the scan's.
             if key < from, try BatchView(bytes, key: key).lastPosition < from { return true }
             try gaps.add(key, bytes)
@@ -148,6 +150,11 @@ package struct LogScan {
             byteCount += bytes.count
             plan.batchCount += 1
             return true
+        }
+        // The walk has to come to the batch that the log says it ends with.
+        try snapshot.withBatch(holding: plan.head.position) { batch in
+            guard batch.firstPosition != last else { return }
+            throw LogError.corrupt(last + 1, "the batches behind it are out of reach")
         }
         plan.skippedCount = gaps.skippedCount
         let behind = (key: plan.head.position + 1, skippedCount: gaps.skippedCount)

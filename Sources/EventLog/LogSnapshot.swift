@@ -117,6 +117,9 @@ public struct LogSnapshot: ~Copyable {
             var last: Position = 0
             if try cursor.seek(atOrBefore: position) {
                 let key = try Self.position(of: cursor.keyUInt64)
+                guard key <= position else {
+                    throw LogError.corrupt(position, "the way to the batch that holds it is lost")
+                }
                 let isHeld = try cursor.value.withUnsafeBytes { bytes in
                     let batch = try BatchView(bytes, key: key)
                     last = batch.lastPosition
@@ -129,10 +132,20 @@ public struct LogSnapshot: ~Copyable {
             guard try cursor.next() else { return }
             let next = try Self.position(of: cursor.keyUInt64)
             let isGap = try cursor.value.withUnsafeBytes { bytes in
-                try BatchView(bytes, key: next).follows(last)
+                // One that begins before it was not found where it has to be.
+                try next > position && BatchView(bytes, key: next).follows(last)
             }
             if !isGap { throw LogError.corrupt(position, "the batch that holds it is missing") }
         } catch let error as LMDBError { throw LogError(error) }
+    }
+
+    /// Throws `corrupt` unless a batch holds the position, or an epoch's begin left it out: for
+    /// whoever knows that the log goes on at least that far.
+    package func requireReached(_ position: Position) throws {
+        var isHeld = false
+        try withBatch(holding: position) { _ in isHeld = true }
+        guard !isHeld, try end(atOrBefore: .max).position < position else { return }
+        throw LogError.corrupt(position, "the batch that holds it is missing")
     }
 
     /// Hands over the batches from the newest to the oldest, each hash checked, until `body`

@@ -57,6 +57,7 @@ enum PersonalKeyFile {
                 .keys, "\(path) has format \(found), newer than \(version); use the Holdfast that "
                     + "wrote it, or a newer one")
         }
+        guard found > 0, bytes[10 ..< 16].allSatisfy({ $0 == 0 }) else { throw damaged }
         let nodeCount = Int(load(44, as: UInt32.self))
         let end = headerByteCount + nodeCount * nodeByteCount
         guard bytes.count == end + 32,
@@ -69,6 +70,7 @@ enum PersonalKeyFile {
         var nodes: [KeyTree.Node] = []
         nodes.reserveCapacity(nodeCount)
         for offset in stride(from: headerByteCount, to: end, by: nodeByteCount) {
+            guard bytes[offset + 5 ..< offset + 8].allSatisfy({ $0 == 0 }) else { throw damaged }
             let seed = bytes[offset + 8 ..< offset + nodeByteCount].withUnsafeBytes { KeySeed($0) }
             nodes.append(
                 KeyTree.Node(

@@ -39,6 +39,11 @@ public final class PersonalKeys: Sendable {
             PersonalKeyFile.read(path, ledgerId: log.idBytes))
     }
 
+    /// Reads the keys of the ledger of that id. Writes nothing. Throws `keys`.
+    package convenience init(reading path: String, ofLedger id: [UInt8]) throws(LogError) {
+        try self.init(path: path, ledgerId: id, PersonalKeyFile.read(path, ledgerId: id))
+    }
+
     /// Opens the keys for the process that writes the ledger: what a crash left of a replaced file
     /// is destroyed first.
     package convenience init(owning path: String, of log: EventLog) throws(LogError) {
@@ -97,6 +102,13 @@ public final class PersonalKeys: Sendable {
         try PersonalKeyFile.replace(path, ledgerId, by: new)
         content.withLock { $0 = new }
         generation.add(1, ordering: .releasing)
+    }
+
+    /// Numbers above `count` whose keys are gone: of users that were forgotten in events that this
+    /// log does not have. Ascending; empty unless the log is older than the keys.
+    func lostNumbers(above count: Int) -> [ClosedRange<UInt64>] {
+        content.withLock { $0.tree.gaps(from: UInt64(count)) }
+            .map { $0.lowerBound + 1 ... $0.upperBound + 1 }
     }
 
     // MARK: - Deriving

@@ -121,9 +121,15 @@ package final class TextSealer {
     private var binding: SealedText.Binding
     private var padded: [UInt8] = []
     private var sealed: [UInt8] = []
+    private let random: RandomSource
+    private var lostNumbers: ArraySlice<ClosedRange<UInt64>>
 
-    package init(_ keys: PersonalKeys, random: RandomSource) {
+    /// - Parameter userCount: how many users the log knows, if `isLost` is to be asked of those
+    ///   that come after them.
+    package init(_ keys: PersonalKeys, random: RandomSource, userCount: Int? = nil) {
         self.keys = keys
+        self.random = random
+        lostNumbers = userCount.map { keys.lostNumbers(above: $0)[...] } ?? []
         generation = keys.currentGeneration
         nonces = NonceBuffer(random)
         binding = SealedText.Binding(ledgerId: keys.ledgerId)
@@ -156,6 +162,26 @@ package final class TextSealer {
         sealed.withUnsafeBytes(body)
     }
 
+    /// Whether a number has no key and can be nobody's: see docs/decisions/0054. To be asked of
+    /// each new number, in order.
+    @inline(__always)
+    package func isLost(_ user: UserNumber) -> Bool {
+        if lostNumbers.isEmpty { return false }
+        while let first = lostNumbers.first, first.upperBound < UInt64(user) {
+            lostNumbers.removeFirst()
+        }
+        return lostNumbers.first?.contains(UInt64(user)) ?? false
+    }
+
+    /// Hands over what stands with the userNamed event of such a number: a text that nothing opens.
+    package func withLostName(_ event: Event, _ body: (UnsafeRawBufferPointer) -> Void) {
+        padded.removeAll(keepingCapacity: true)
+        padded.append(contentsOf: repeatElement(0, count: 16))
+        let key = random.bytes(count: KeySeed.byteCount).withUnsafeBytes { KeySeed($0) }
+        seal(event, under: key)
+        sealed.withUnsafeBytes(body)
+    }
+
     private func seal(_ event: Event) {
         if generation != keys.currentGeneration {
             generation = keys.currentGeneration
@@ -164,6 +190,10 @@ package final class TextSealer {
         guard let key = keys.key(of: event.user, &path) else {
             preconditionFailure("a user that was forgotten acts")
         }
+        seal(event, under: key)
+    }
+
+    private func seal(_ event: Event, under key: KeySeed) {
         let binding = binding.bind(event.user, event.position, event.kind)
         sealed.removeAll(keepingCapacity: true)
         nonces.withNext { nonce in
@@ -240,6 +270,11 @@ package final class TextOpener {
                 text, event.user, event.position, event.kind, { Array($0) })
         else { return nil }
         return stored.withUnsafeBytes { ClientAddress(stored: $0) }
+    }
+
+    /// Whether what stands with an apply or a session is not what was sealed for it.
+    package func isDamaged(_ text: UnsafeRawBufferPointer, _ event: Event) -> Bool {
+        open(text, event.user, event.position, event.kind, { Array($0) }) == .damaged
     }
 
     private func open(

@@ -3,6 +3,21 @@ enum TableWalk {
     static func walk(
         _ meta: MetaPage, _ file: borrowing FileReader, _ census: inout PageCensus
     ) throws(PageFault) -> [String: TableStatistics] {
+        var tables: [String: TableStatistics] = [:]
+        for (name, record, owner) in try records(meta, file, &census) {
+            let label = "table \(printable(name))"
+            try requirePlain(record, label, owner: owner)
+            tables[name] = try TreeWalk.walk(
+                label, record, order: .bytes, allowsTables: false, owner: owner, file,
+                &census, { (_, _, _, _) throws(PageFault) in })
+        }
+        return tables
+    }
+
+    /// The record of each table, and the page it stands on.
+    static func records(
+        _ meta: MetaPage, _ file: borrowing FileReader, _ census: inout PageCensus
+    ) throws(PageFault) -> [(name: String, record: TreeRecord, owner: Int)] {
         var found: [(name: String, record: TreeRecord, owner: Int)] = []
         try requirePlain(meta.main, "the tree of tables", owner: meta.number)
         _ = try TreeWalk.walk(
@@ -13,14 +28,17 @@ enum TableWalk {
             let name = String(decoding: page.bytes[entry.key], as: UTF8.self)
             found.append((name, TreeRecord(page, at: range.lowerBound), number))
         }
-        var tables: [String: TableStatistics] = [:]
-        for (name, record, owner) in found {
-            try requirePlain(record, "table \(name)", owner: owner)
-            tables[name] = try TreeWalk.walk(
-                "table \(name)", record, order: .bytes, allowsTables: false, owner: owner, file,
-                &census, { (_, _, _, _) throws(PageFault) in })
+        return found
+    }
+
+    /// A name as a message may show it, whatever stands in the file.
+    private static func printable(_ name: String) -> String {
+        var text = ""
+        for scalar in name.unicodeScalars {
+            let isControl = scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
+            text.unicodeScalars.append(isControl ? "\u{FFFD}" : scalar)
         }
-        return tables
+        return text
     }
 
     private static func requirePlain(

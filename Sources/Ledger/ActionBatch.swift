@@ -180,7 +180,9 @@ public struct ActionBatch: Sendable {
 
     private mutating func index(ofProject name: String) -> UInt16 {
         // The newest first: most batches are about one project.
-        if let index = projects.lastIndex(of: name) { return UInt16(index) }
+        if let index = projects.lastIndex(where: { NameBytes.areEqual($0, name) }) {
+            return UInt16(index)
+        }
         precondition(projects.count < 65_535, "a batch names at most 65,535 projects")
         projects.append(name)
         return UInt16(projects.count - 1)
@@ -202,6 +204,8 @@ public struct ActionBatchReply: Sendable {
         /// The name is empty, longer than 256 bytes, not UTF-8, or has control characters.
         case invalidUser = 1
         case unknownProject = 2
+        /// The project, or the one in which the user holds a concurrency, is not the caller's.
+        case outOfScope = 3
     }
 
     /// One action's answer: the event that was recorded, without its input.

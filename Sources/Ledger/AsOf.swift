@@ -94,8 +94,8 @@ final class AsOfReader {
                 past.lastPosition = event.position
                 // A move is two events: the second names what the user lost to the first.
                 let isMove = event.outcome == .moved
-                let holding = isMove ? try reader.event(at: event.previousOfUser) : event
-                guard let holding, !holding.releasesUser, holding.concurrency != 0 else {
+                let holding = isMove ? try reader.event(namedAt: event.previousOfUser) : event
+                guard !holding.releasesUser, holding.concurrency != 0 else {
                     return past
                 }
                 past.project = holding.project

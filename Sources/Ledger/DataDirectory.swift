@@ -22,6 +22,8 @@ package import ReconnectionRules
 /// DIR/head.note            the newest head that was published
 /// DIR/importing            there while a trace is half imported: which one
 /// DIR/tree                 nodes of the Merkle tree: may be deleted at any time
+/// DIR/salvage.json         what a salvaged ledger was made of, and what was lost
+/// DIR/salvaged.jsonl       sound events behind the first that was lost
 /// ```
 public struct DataDirectory: Sendable {
     public let path: String
@@ -45,7 +47,7 @@ public struct DataDirectory: Sendable {
         "credentials.json.new", "server-session.key", "server-session.key.new",
         "personal.keys", "personal.keys.new", "personal.keys.old",
         "head.key", "head.key.new", "head.note", "head.note.new", "tree",
-        "unfinished", "backup.json", "importing",
+        "log.new", "unfinished", "backup.json", "importing", "salvage.json", "salvaged.jsonl",
     ]
 
     /// What stands at the path.
@@ -73,8 +75,12 @@ public struct DataDirectory: Sendable {
                 .directory,
                 "\(path) is an unfinished backup; remove it, and make another one")
         }
-        if stat(log + "/data.mdb", &status) == 0 { return .ledger }
-        guard errno == ENOENT || errno == ENOTDIR else { throw failure("cannot look at \(log)") }
+        if stat(log + "/data.mdb", &status) == 0 {
+            // One without a byte was begun in place by an older Holdfast that was killed.
+            if status.st_size > 0 { return .ledger }
+        } else if errno != ENOENT, errno != ENOTDIR {
+            throw failure("cannot look at \(log)")
+        }
         if stat(unfinished, &status) == 0 {
             throw LedgerError(
                 .directory,
@@ -117,7 +123,8 @@ public struct DataDirectory: Sendable {
         }
     }
 
-    /// Creates the directory if it is missing; its parent must exist.
+    /// Creates the directory if it is missing; its parent must exist. A power cut may take it away
+    /// again until `synchroniseName` was called.
     public func create() throws(LedgerError) {
         if try content() == .missing, mkdir(path, 0o700) != 0, errno != EEXIST {
             throw failure("cannot create \(path)")

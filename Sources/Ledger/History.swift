@@ -73,6 +73,10 @@ enum History {
                     addresses[index] = text.bytes.withUnsafeBytes {
                         opener.address($0, event)?.description
                     }
+                    guard addresses[index] == nil,
+                        text.bytes.withUnsafeBytes({ opener.isDamaged($0, event) })
+                    else { continue }
+                    try texts.requireSound(at: event.position, in: snapshot)
                 }
             }
         } catch let error as LogError { throw LedgerError(error) } catch {
@@ -91,7 +95,7 @@ enum History {
                 var reader = try snapshot.reader()
                 var position = newest
                 while position > 0, events.count < limit {
-                    guard let event = try reader.event(at: position) else { break }
+                    let event = try reader.event(namedAt: position)
                     guard previous(event) < position, event.jump < position else {
                         throw LogError(
                             .corrupt(position: position),

@@ -188,7 +188,8 @@ enum KeptCheckpointFile {
         for (index, count) in numberCounts.enumerated() {
             try read(
                 UInt64(count) + 1, ViewCodec.concurrencyByteCount, input,
-                into: &records.projects[index + 1].concurrencies
+                into: &records.projects[index + 1].concurrencies,
+                isSound: ViewCodec.isConcurrency
             ) { ViewCodec.readConcurrency(at: $0) }
         }
         guard input.endsInItsDigest() else { throw .damaged }
@@ -208,7 +209,7 @@ enum KeptCheckpointFile {
             guard let bytes = input.take(projectByteCount) else { throw .truncated }
             var reader = ByteReader(bytes)
             let (settings, last, numberCount) = ViewCodec.readProject(&reader)
-            guard reader.isAtEnd else { throw .damaged }
+            guard reader.isAtEnd, ViewCodec.isProject(bytes) else { throw .damaged }
             numberCounts.append(numberCount)
             records.projects.append(
                 StateRecords.Project(
@@ -220,18 +221,23 @@ enum KeptCheckpointFile {
 
     private static func read<Record>(
         _ count: UInt64, _ byteCount: Int, _ input: HashingInput,
-        into table: inout RecordTable<Record>, _ decode: (UnsafeRawPointer) -> Record
+        into table: inout RecordTable<Record>, isSound: (UnsafeRawPointer) -> Bool = { _ in true },
+        _ decode: (UnsafeRawPointer) -> Record
     ) throws(KeptCheckpointFault.Reason) {
         var left = count
+        var areSound = true
         while left > 0 {
             let chunkCount = Int(min(left, UInt64(RecordTable<Record>.recordsPerChunk)))
             guard let bytes = input.take(chunkCount * byteCount) else { throw .truncated }
             table.appendChunk(count: chunkCount) { chunk in
                 for index in chunk.indices {
-                    chunk[index] = decode(bytes.baseAddress! + index * byteCount)
+                    let record = bytes.baseAddress! + index * byteCount
+                    areSound = areSound && isSound(record)
+                    chunk[index] = decode(record)
                 }
             }
             left -= UInt64(chunkCount)
         }
+        if !areSound { throw .damaged }
     }
 }

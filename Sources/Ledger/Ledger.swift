@@ -71,6 +71,18 @@ public final class Ledger: Sendable {
         try await ask { .act(action, caller, $0) }
     }
 
+    /// As `perform`, for a caller who may touch some projects alone. Decided in one with the
+    /// action, so that nobody can move the user in between.
+    ///
+    /// Throws `outOfScope` if the action names a project outside `projects`, or if the user holds a
+    /// concurrency of one: an apply would take that away, a destroy would give it up.
+    @discardableResult
+    public func perform(
+        _ action: Action, by caller: Caller, within projects: Set<String>
+    ) async throws(LedgerError) -> ActionReply {
+        try await ask { .actWithin(projects, action, caller, $0) }
+    }
+
     /// Performs many actions in order, committed with whatever else arrived. Each has its own
     /// result; one that is refused does not stop the others.
     public func performAll(
@@ -82,12 +94,15 @@ public final class Ledger: Sendable {
     /// Performs the actions of a batch in order, committed with whatever else arrived. Each has its
     /// own answer; one that is refused, or is no action, does not stop the others.
     ///
+    /// `projects`, if given, are the only ones the caller may touch: an action on another one, or
+    /// on a user who holds a concurrency there, is answered with the fault `outOfScope`.
+    ///
     /// Throws `failed` or `closed` if the ledger cannot take it. Cost: no object and no string an
     /// action.
     public func perform(
-        _ batch: ActionBatch, by caller: Caller = .library
+        _ batch: ActionBatch, by caller: Caller = .library, within projects: Set<String>? = nil
     ) async throws(LedgerError) -> ActionBatchReply {
-        try await ask { .actBatch(batch, caller, $0) }
+        try await ask { .actBatch(batch, projects, caller, $0) }
     }
 
     // MARK: - The current view

@@ -4,17 +4,22 @@ package import ReconnectionRules
 extension LedgerCore {
     /// Decides the actions of a batch in order. Everything due at `now` must be settled. The reply
     /// holds once what was decided is committed; `whenFull` takes what was decided so far.
+    /// `allowed` are the only projects that may be touched, if given.
     ///
     /// Cost: no allocation an action; memory is waited for a group of users at a time.
     package func perform(
-        _ batch: ActionBatch, at now: Microseconds, by caller: Caller, whenFull: () -> Void = {}
+        _ batch: ActionBatch, at now: Microseconds, by caller: Caller,
+        within allowed: Set<String>? = nil, whenFull: () -> Void = {}
     ) -> ActionBatchReply {
-        var run = BatchRun(batch, at: now, by: caller, projects)
+        var run = BatchRun(batch, at: now, by: caller, projects, within: allowed)
         batch.items.withUnsafeBufferPointer { items in
             batch.users.withUnsafeBufferPointer { users in
                 batch.nameBytes.withUnsafeBytes { names in
                     while run.nextItem < items.count {
-                        if isBatchFull { whenFull() }
+                        if isBatchFull {
+                            whenFull()
+                            precondition(!isBatchFull, "a full batch has to be taken")
+                        }
                         run.decide(items, users, names, in: self)
                     }
                 }
@@ -47,6 +52,11 @@ private struct BatchRun {
     let caller: Caller
     /// By the batch's own numbering; 0 where there is no such project.
     private let projectNumbers: [ProjectNumber]
+    /// The only projects that may be touched, nil for all.
+    private let allowed: Set<ProjectNumber>?
+    /// By the batch's own numbering, whether the caller may touch it: to be asked of names, since
+    /// one without a number may be somebody else's.
+    private let isAllowed: [Bool]
     private(set) var nextItem = 0
     private(set) var commandCount: UInt64 = 0
     /// The users resolved at the moment, from `groupStart` on.
@@ -59,8 +69,13 @@ private struct BatchRun {
     var reply = ActionBatchReply()
 
     init(
-        _ batch: ActionBatch, at now: Microseconds, by caller: Caller, _ projects: NameDirectory
+        _ batch: ActionBatch, at now: Microseconds, by caller: Caller, _ projects: NameDirectory,
+        within allowed: Set<String>?
     ) {
+        isAllowed = batch.projects.map { allowed?.contains($0) ?? true }
+        self.allowed = allowed.map { names in
+            Set(names.compactMap { projects.number(of: $0).map { ProjectNumber($0) } })
+        }
         self.now = now
         self.caller = caller
         projectNumbers = batch.projects.map { ProjectNumber(projects.number(of: $0) ?? 0) }
@@ -129,10 +144,18 @@ private struct BatchRun {
         if user.isFaulty { return ActionBatchReply.Item(fault: .invalidUser) }
         let project = item.kind == .apply ? projectNumbers[Int(item.project)] : 0
         // Checked before the user is named: what is no action names nobody.
+        if item.kind == .apply, !isAllowed[Int(item.project)] {
+            return ActionBatchReply.Item(fault: .outOfScope)
+        }
         if item.kind == .apply, project == 0 {
             return ActionBatchReply.Item(fault: .unknownProject)
         }
         let index = Int(item.user) - groupStart
+        if let allowed, let held = state.holding(of: numbers[index]),
+            !allowed.contains(held.project)
+        {
+            return ActionBatchReply.Item(fault: .outOfScope)
+        }
         if numbers[index] == 0 {
             numbers[index] = newUser(
                 user, names, &state, &directory, builder, sealer)
@@ -156,6 +179,9 @@ private struct BatchRun {
         let known = directory.number(of: name, hash: user.hash)
         if known != 0 { return known }
         guard directory.count < Int(RuleLimits.userCountMax) else { return 0 }
+        while sealer.isLost(UserNumber(directory.count + 1)) {
+            LedgerCore.passOver(&state, &directory, builder, sealer, now, caller)
+        }
         let number = UserNumber(directory.count + 1)
         directory.append(name, hash: user.hash)
         state.perform(.nameUser(number), at: now, by: caller) { event in
@@ -163,6 +189,22 @@ private struct BatchRun {
         }
         isFull = builder.isFull
         return number
+    }
+}
+
+extension LedgerCore {
+    /// Whether an action touches no project but these: neither the one it names nor the one in
+    /// which its user holds a concurrency. Everything due must be settled.
+    func isWithin(_ allowed: Set<String>, _ action: Action) -> Bool {
+        switch action {
+        case .apply(_, let project, _), .modifyProject(let project, _):
+            guard allowed.contains(project) else { return false }
+        case .createSession, .disconnect, .destroy, .repossess, .forget: break
+        }
+        guard let user = action.user, let number = users.number(of: user),
+            let held = state.holding(of: number)
+        else { return true }
+        return allowed.contains(projects.name(of: UInt32(held.project)))
     }
 }
 

@@ -13,7 +13,7 @@ extension LedgerCore {
         for first in stride(from: 0, to: work.count, by: Self.groupCount) {
             hashes.removeAll(keepingCapacity: true)
             for item in work[first..<min(first + Self.groupCount, work.count)] {
-                guard case .act(let action, _, _) = item, let user = action.user else { continue }
+                guard let user = item.singleAction?.user else { continue }
                 let hash = user.utf8.withContiguousStorageIfAvailable {
                     NameBytes.hash(UnsafeRawBufferPointer($0))
                 }
@@ -33,9 +33,18 @@ extension LedgerCore {
     }
 }
 
+extension Work {
+    fileprivate var singleAction: Action? {
+        switch self {
+        case .act(let action, _, _), .actWithin(_, let action, _, _): action
+        case .actAll, .actBatch, .look: nil
+        }
+    }
+}
+
 extension Action {
     /// The user it is about, nil if it is about none.
-    fileprivate var user: String? {
+    var user: String? {
         switch self {
         case .apply(let user, _, _), .createSession(let user, _, _), .disconnect(let user, _),
             .destroy(let user, _), .repossess(let user), .forget(let user):

@@ -33,7 +33,7 @@ package final class LedgerCore {
     ) {
         self.log = log
         self.keys = keys
-        sealer = TextSealer(keys, random: options.random)
+        sealer = TextSealer(keys, random: options.random, userCount: view.users.count)
         clientAddresses = options.clientAddresses
         self.checkpointer = checkpointer
         self.keeper = keeper
@@ -219,12 +219,29 @@ package final class LedgerCore {
     func nameUser(
         _ name: UnsafeRawBufferPointer, hash: UInt64, _ now: Microseconds, _ caller: Caller
     ) -> UserNumber {
+        while sealer.isLost(UserNumber(users.count + 1)) {
+            Self.passOver(&state, &users, builder, sealer, now, caller)
+        }
         let number = UserNumber(users.count + 1)
         users.append(name, hash: hash)
         state.perform(.nameUser(number), at: now, by: caller) { event in
             sealer.withSealedName(name, event) { record(event, name: $0) }
         }
         return number
+    }
+
+    /// Gives the next number to nobody: somebody had it who was forgotten, in events that this log
+    /// lost, and its key is gone for good.
+    static func passOver(
+        _ state: inout State, _ users: inout NameDirectory, _ builder: BatchBuilder,
+        _ sealer: TextSealer, _ now: Microseconds, _ caller: Caller
+    ) {
+        let number = UserNumber(users.count + 1)
+        users.append(.forgotten)
+        state.perform(.nameUser(number), at: now, by: caller) { event in
+            sealer.withLostName(event) { builder.append(event, name: $0) }
+        }
+        state.perform(.forget(user: number), at: now, by: caller) { builder.append($0) }
     }
 
     private func withBytes<Result>(

@@ -13,6 +13,9 @@ public struct LedgerError: Error, Sendable, CustomStringConvertible {
         case unknownUser
         /// A name or a setting is out of bounds. No action: nothing was recorded.
         case invalid
+        /// The user holds a concurrency of a project outside those the caller keeps to, or names
+        /// one outside. No action: nothing was recorded.
+        case outOfScope
         /// The ledger is shutting down.
         case closed
         /// A commit failed: what was not answered may or may not be in the log. Reopen to go on.
@@ -42,6 +45,10 @@ public struct LedgerError: Error, Sendable, CustomStringConvertible {
             .unknownProject,
             "no project \(name); create it with holdfast project set \(name) --concurrencies N")
     }
+
+    static let outOfScope = LedgerError(
+        .outOfScope,
+        "the project, or the one in which the user holds a concurrency, is not among those allowed")
 
     static let closed = LedgerError(.closed, "the ledger is shutting down; retry once it is back")
 

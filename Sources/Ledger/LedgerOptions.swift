@@ -18,6 +18,8 @@ public struct LedgerOptions: Sendable {
     /// Told to whoever finds the directory owned: what runs here and how to reach it.
     public var ownerNote = "which embeds the ledger; send the action to it or stop it first"
 
+    /// Most bytes the log may grow to; nil leaves it to the address space. For tests.
+    package var logByteCountMax: Int?
     /// Whether a trace that is half imported is no reason to refuse.
     package var goesOnImporting = false
 

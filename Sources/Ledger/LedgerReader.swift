@@ -80,7 +80,7 @@ public final class LedgerReader {
                 var position = head.position
                 switch moment {
                 case .position(let wanted):
-                    position = try reader.position(atOrBefore: min(position, wanted))
+                    position = try reader.position(reachedAtOrBefore: min(position, wanted))
                 case .time(let time):
                     position = try reader.position(atOrBefore: time, upTo: position)
                 }

@@ -34,6 +34,18 @@ package enum NameBytes {
         return true
     }
 
+    /// Whether two names are the same name. Swift's `==` takes texts for equal that are spelt
+    /// otherwise ("é" has two spellings): they are two names here.
+    package static func areEqual(_ left: String, _ right: String) -> Bool {
+        guard left.utf8.count == right.utf8.count else { return false }
+        let answer: Bool?? = left.utf8.withContiguousStorageIfAvailable { left in
+            right.utf8.withContiguousStorageIfAvailable { right in
+                areEqual(UnsafeRawBufferPointer(left), UnsafeRawBufferPointer(right))
+            }
+        }
+        return (answer ?? nil) ?? left.utf8.elementsEqual(right.utf8)
+    }
+
     /// Two 64-bit words drawn at start, so that nobody can choose names that collide. Never stored.
     private static let secret: (UInt64, UInt64) = {
         var generator = SystemRandomNumberGenerator()

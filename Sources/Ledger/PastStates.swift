@@ -109,7 +109,8 @@ public final class PastStates {
                 var reader = try snapshot.reader()
                 switch moment {
                 // One that an epoch left out means the end of the epoch before.
-                case .position(let position): return try reader.position(atOrBefore: position)
+                case .position(let position):
+                    return try reader.position(reachedAtOrBefore: position)
                 case .time(let time): return try reader.position(atOrBefore: time, upTo: head)
                 }
             }
@@ -147,6 +148,17 @@ public final class PastStates {
                 }
             } else {
                 _ = try LogScan(log, from: first, through: last).run([fold])
+            }
+            // A page of the tree that was damaged while it was open must not hide the rest.
+            let end = try log.read { snapshot in
+                var reader = try snapshot.reader()
+                return try reader.position(reachedAtOrBefore: last)
+            }
+            guard fold.state.position == end else {
+                throw LogError(
+                    .corrupt(position: fold.state.position + 1),
+                    "the log is damaged at position \(fold.state.position + 1): a fold to position "
+                        + "\(last) ended before it; run holdfast verify, and restore a backup")
             }
         } catch let error as LogError { throw LedgerError(error) }
     }

@@ -142,7 +142,8 @@ extension LedgerReader {
             return try log.read { snapshot in
                 var reader = try snapshot.reader()
                 var position = user.lastPosition
-                while position > start, let event = try reader.event(at: position) {
+                while position > start {
+                    let event = try reader.event(namedAt: position)
                     guard event.user == user.number, event.previousOfUser < position else {
                         throw LogError(
                             .corrupt(position: position),
@@ -178,9 +179,9 @@ extension LedgerReader {
                 var link = state.lastOfLedger
                 // Counts from the nearest end that is known: of the log, or of an epoch before.
                 var end = (position: state.position, count: state.eventCount)
-                while link > 0, end.position > position, let event = try reader.event(at: link),
-                    event.isOfLedger, event.previousOfConcurrency < link
-                {
+                while link > 0, end.position > position {
+                    let event = try reader.event(namedAt: link)
+                    guard event.isOfLedger, event.previousOfConcurrency < link else { break }
                     if let epochEnd = event.previousEpochEnd, let count = event.eventCountBefore {
                         if position >= link { break }
                         end = (epochEnd, count)

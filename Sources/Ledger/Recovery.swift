@@ -89,7 +89,7 @@ package enum Recovery {
     }
 
     /// Why a checkpoint does not belong to this log, nil if it does.
-    private static func mismatch(_ head: LogHead, _ log: EventLog) -> String? {
+    static func mismatch(_ head: LogHead, _ log: EventLog) -> String? {
         if head.position == 0 { return nil }
         var hash: Digest32?
         try? log.read { snapshot in

@@ -38,6 +38,20 @@ final class SignOfLife {
         return (0 ..< 2).compactMap { time(inSlot: $0, of: descriptor) }.max()
     }
 
+    /// Whether a slot of the file holds something else than a sign that was written whole: what a
+    /// power cut may do to one of them.
+    package static func hasDamage(path: String) -> Bool {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return (0 ..< 2).contains { slot in
+            var bytes = [UInt8](repeating: 0, count: 24)
+            let count = pread(descriptor, &bytes, bytes.count, off_t(slot * slotByteCount))
+            // A ledger that gave a single sign so far may end before the second slot.
+            return count > 0 && time(inSlot: slot, of: descriptor) == nil
+        }
+    }
+
     /// The latest ledger time either slot holds intact, nil if there is none.
     func read() -> Microseconds? {
         var latest: Microseconds?
@@ -65,10 +79,14 @@ final class SignOfLife {
     func write(_ time: Microseconds) {
         let word = UInt64(bitPattern: time)
         let words: [UInt64] = [Self.mark, word, Self.check(word)]
-        let count = words.withUnsafeBytes {
-            pwrite(descriptor, $0.baseAddress, $0.count, off_t(nextSlot * Self.slotByteCount))
+        // The first sign goes to both slots: one that is blank is then damage.
+        let slots = lseek(descriptor, 0, SEEK_END) == 0 ? [1 - nextSlot, nextSlot] : [nextSlot]
+        for slot in slots {
+            let count = words.withUnsafeBytes {
+                pwrite(descriptor, $0.baseAddress, $0.count, off_t(slot * Self.slotByteCount))
+            }
+            guard count == 24 else { return }
         }
-        guard count == 24 else { return }
         #if os(Linux)
             _ = fdatasync(descriptor)
         #else

@@ -52,6 +52,7 @@ package struct StagedDirectory {
         }
         do throws(LedgerError) {
             try target.synchronise()
+            try target.synchroniseName()
         } catch {
             remove()
             throw error
@@ -66,7 +67,8 @@ package struct StagedDirectory {
         unlink(staging.views + "/lock.mdb")
         try staging.synchronise()
         // The log comes last: with it the directory becomes a ledger.
-        for name in try staging.entries().filter({ $0 != "log" }) + ["log"] {
+        let entries = try staging.entries()
+        for name in entries.filter({ $0 != "log" }) + entries.filter({ $0 == "log" }) {
             guard rename("\(staging.path)/\(name)", "\(target.path)/\(name)") == 0 else {
                 throw LedgerError(
                     .directory,
@@ -85,6 +87,14 @@ package struct StagedDirectory {
         if isTargetNew { rmdir(target.path) }
     }
 
+    /// Takes away what is in the directory where the ledger is made, to begin anew.
+    package static func clear(_ staging: DataDirectory) {
+        for name in (try? staging.entries()) ?? [] {
+            let path = "\(staging.path)/\(name)"
+            if unlink(path) != 0 { remove(path) }
+        }
+    }
+
     /// A directory with the files and directories of files in it.
     private static func remove(_ path: String) {
         guard let names = try? DataDirectory(path).entries() else { return }
@@ -94,11 +104,53 @@ package struct StagedDirectory {
 }
 
 extension DataDirectory {
+    /// Makes an empty log: aside, and moved to its place when it is whole and on disk, so that no
+    /// crash leaves one there that is not. Only for the process that owns the directory; what one
+    /// before it left half made goes.
+    func makeLog(random: RandomSource) throws(LedgerError) {
+        let aside = path + "/log.new"
+        for directory in [aside, log] {
+            for name in ["data.mdb", "lock.mdb"] { unlink("\(directory)/\(name)") }
+            rmdir(directory)
+        }
+        try createSubdirectory(aside)
+        do throws(LogError) {
+            _ = try EventLog(directory: aside, mode: .create, random: random)
+        } catch { throw LedgerError(error) }
+        unlink(aside + "/lock.mdb")
+        try DataDirectory(aside).synchronise()
+        guard rename(aside, log) == 0 else { throw failure("cannot move \(aside) to \(log)") }
+        try synchronise()
+    }
+
     /// Where a restore or an import makes a ledger before it is one.
     package var unfinished: String { path + "/unfinished" }
 
     /// Waits until what was made, renamed and removed in it is on disk.
     package func synchronise() throws(LedgerError) {
         guard FileBytes.synchronise(directory: path) else { throw failure("cannot write \(path)") }
+    }
+
+    /// Waits until the directory itself is one that a power cut leaves in its place.
+    func synchroniseName() throws(LedgerError) {
+        var name = path[...]
+        while name.count > 1, name.last == "/" { name.removeLast() }
+        let parent = FileBytes.parent(of: String(name))
+        if FileBytes.synchronise(directory: parent) { return }
+        // Who may not read the parent cannot wait for it, and a file system may have nothing to
+        // wait for.
+        guard [EACCES, EPERM, EROFS, EINVAL].contains(errno) else {
+            throw failure("cannot write \(parent)")
+        }
+    }
+
+    /// Waits until a ledger's own files are found under their names after a power cut. Whoever made
+    /// them may have been killed before it waited for that, so every opening for writing does.
+    ///
+    /// Cost: three waits, of which two or three have nothing to do.
+    func synchroniseNames() throws(LedgerError) {
+        try DataDirectory(log).synchronise()
+        try synchronise()
+        try synchroniseName()
     }
 }

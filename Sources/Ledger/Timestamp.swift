@@ -70,9 +70,12 @@ public enum Timestamp {
     }
 
     /// Reads an RFC 3339 time at any offset from UTC, as people type it:
-    /// `2026-11-23T21:00:00+01:00` is eight in the evening in UTC. Otherwise as `parse`.
+    /// `2026-11-23T21:00:00+01:00` is eight in the evening in UTC. Otherwise as `parse`; nil also
+    /// where UTC is not within the years 0000 to 9999 any more, since no text would read back.
     public static func parseLocal(_ text: some Collection<UInt8>) -> Microseconds? {
-        guard let (time, offset) = read(text) else { return nil }
+        guard let (time, offset) = read(text), usualTimes.contains(time - offset) else {
+            return nil
+        }
         return time - offset
     }
 

@@ -80,6 +80,15 @@ enum ViewCodec {
         return record
     }
 
+    /// Whether a record of a concurrency is one that `write` writes: its numbered value is known,
+    /// its flag is one. Of no other record there are bytes that mean nothing.
+    @inline(__always)
+    static func isConcurrency(at pointer: UnsafeRawPointer) -> Bool {
+        let state: UInt8 = load(pointer, at: 28)
+        let flag: UInt8 = load(pointer, at: 29)
+        return state < UInt8(ConcurrencyState.allCases.count) && flag < 2
+    }
+
     static func write(_ block: JumpTable.Block, at pointer: UnsafeMutableRawPointer) {
         store(block.first, at: 0, pointer)
         store(block.second, at: 8, pointer)
@@ -134,6 +143,11 @@ enum ViewCodec {
         settings.cleanupTime = reader.read()
         settings.requiresSessionName = reader.read(UInt32.self) != 0
         return (settings, reader.read(), reader.read())
+    }
+
+    /// Whether a record of a project is one that `write` writes: so for its flag.
+    static func isProject(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        load(bytes.baseAddress!, at: 28, as: UInt32.self) < 2
     }
 
     // MARK: - The rest

@@ -16,8 +16,8 @@ final class ViewStore: Sendable {
         case head, users, jumps, projects, concurrencies, userNames, projectNames
     }
 
-    private let environment: Environment
-    private static let headKey: UInt64 = 0
+    let environment: Environment
+    static let headKey: UInt64 = 0
 
     /// Opens the environment, creating it unless it is only to be read.
     ///
@@ -191,7 +191,7 @@ final class ViewStore: Sendable {
     }
 
     /// Part of each check word, so that a block in another one's place is found.
-    private static func seed(_ table: Table, _ key: UInt64) -> UInt64 {
+    static func seed(_ table: Table, _ key: UInt64) -> UInt64 {
         key &* 16 &+ UInt64(Table.allCases.firstIndex(of: table) ?? 0)
     }
 
@@ -257,7 +257,8 @@ final class ViewStore: Sendable {
     ) throws -> Stored? {
         var head: Head?
         var sum: UInt64 = 0
-        try Self.forEachBlock(.head, transaction, &sum) { _, content in
+        try Self.forEachBlock(.head, transaction, &sum) { key, content in
+            guard key == Self.headKey else { return false }
             var reader = ByteReader(content)
             head = Self.readHead(&reader)
             return head != nil
@@ -306,7 +307,8 @@ final class ViewStore: Sendable {
                 settings: unused.settings, last: 0, concurrencies: unused.concurrencies)
         ]
         var numberCounts: [UInt32] = [0]
-        let isWhole = try Self.forEachBlock(.projects, transaction, &sum) { _, content in
+        let isWhole = try Self.forEachBlock(.projects, transaction, &sum) { key, content in
+            guard key == UInt64(records.projects.count) else { return false }
             var reader = ByteReader(content)
             let (settings, last, numberCount) = ViewCodec.readProject(&reader)
             numberCounts.append(numberCount)
@@ -391,12 +393,15 @@ final class ViewStore: Sendable {
         _ table: Table, _ transaction: borrowing ReadTransaction, _ sum: inout UInt64,
         _ names: inout NameDirectory
     ) throws -> Bool {
-        try forEachBlock(table, transaction, &sum) { _, content in
+        var next: UInt64 = 0
+        return try forEachBlock(table, transaction, &sum) { key, content in
+            guard key == next else { return false }
+            next += 1
             var reader = ByteReader(content)
             while !reader.isAtEnd, !reader.isExhausted {
                 let length = Int(reader.read(UInt16.self))
                 let name = reader.read(byteCount: length)
-                guard !reader.isExhausted, (1...256).contains(length) else { return false }
+                guard !reader.isExhausted, NameBytes.canBeRecorded(name) else { return false }
                 names.append(name)
             }
             return !reader.isExhausted
@@ -418,8 +423,10 @@ final class ViewStore: Sendable {
             if !isForgotten { locked.append(number) }
         }
         return try forEachBlock(.userNames, transaction, &sum) { key, content in
+            // The uppermost bits of a key are in no check word.
+            guard key < 1 << 24 else { return false }
             let first = Int(key) * ViewCodec.namesPerBlock
-            guard key < 1 << 24, first == names.count, first < count else { return false }
+            guard first == names.count, first < count else { return false }
             let end = min(first + ViewCodec.namesPerBlock, count)
             guard let blocks else {
                 while names.count < end { appendLocked(&names, &locked) }

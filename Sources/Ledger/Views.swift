@@ -50,6 +50,8 @@ public struct ConcurrentCount: Sendable, Equatable {
     /// "Running": reserved, connected, waiting and recovering.
     public var running: UInt64 = 0
 
+    public init() {}
+
     mutating func add(_ project: ProjectRecord) {
         total += UInt64(project.settings.concurrencyCount)
         running += UInt64(project.runningCount)

@@ -8,10 +8,13 @@ typealias Asker<Answer> = UnsafeContinuation<Result<Answer, LedgerError>, Never>
 enum Work: Sendable {
     /// One action, the common case.
     case act(Action, Caller, Asker<ActionReply>)
+    /// One action of a caller who may touch these projects alone.
+    case actWithin(Set<String>, Action, Caller, Asker<ActionReply>)
     /// Many, committed together.
     case actAll([Action], Caller, Asker<[Result<ActionReply, LedgerError>]>)
-    /// Many as one flat buffer, committed together.
-    case actBatch(ActionBatch, Caller, Asker<ActionBatchReply>)
+    /// Many as one flat buffer, committed together; the projects are those the caller may touch,
+    /// nil for all.
+    case actBatch(ActionBatch, Set<String>?, Caller, Asker<ActionBatchReply>)
     /// A look at the current view: `run` on the writer thread returns what delivers the answer once
     /// everything it saw is durable; `fail` delivers an error instead.
     case look(
@@ -22,8 +25,9 @@ enum Work: Sendable {
     func fail(_ error: LedgerError) {
         switch self {
         case .act(_, _, let asker): asker.resume(returning: .failure(error))
+        case .actWithin(_, _, _, let asker): asker.resume(returning: .failure(error))
         case .actAll(_, _, let asker): asker.resume(returning: .failure(error))
-        case .actBatch(_, _, let asker): asker.resume(returning: .failure(error))
+        case .actBatch(_, _, _, let asker): asker.resume(returning: .failure(error))
         case .look(_, let fail): fail(error)
         }
     }

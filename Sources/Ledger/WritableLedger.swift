@@ -1,5 +1,5 @@
 import EventLog
-import ReconnectionRules
+package import ReconnectionRules
 
 /// A data directory opened for writing, recovered to the log's head, without a thread: what the
 /// engine starts from and what the importer drives itself.
@@ -13,7 +13,7 @@ package final class WritableLedger {
     package init(
         opening directory: DataDirectory, options: LedgerOptions
     ) throws(LedgerError) {
-        let content = try directory.content()
+        _ = try directory.content()
         guard !directory.isBackup else {
             throw LedgerError(
                 .directory,
@@ -28,17 +28,19 @@ package final class WritableLedger {
         }
         try directory.create()
         owner = try OwnerLock(directory, note: options.ownerNote)
+        // What another process made before it let go of the lock counts.
+        let content = try directory.content()
         signOfLife = try SignOfLife(path: directory.signOfLife)
         if content != .ledger {
             // Before there is anything to sign.
             _ = try HeadKey.readOrMake(directory)
-            try directory.createSubdirectory(directory.log)
+            try directory.makeLog(random: options.random)
         }
         let log: EventLog
         do {
             log = try EventLog(
-                directory: directory.log, mode: content == .ledger ? .readWrite : .create,
-                random: options.random)
+                directory: directory.log, mode: .readWrite, random: options.random,
+                byteCountMax: options.logByteCountMax)
         } catch { throw LedgerError(error) }
         try PublishedHead(in: directory)?.require(in: log, directory)
         let storedKeys = try LedgerKeys.owning(directory, log, random: options.random)
@@ -52,6 +54,7 @@ package final class WritableLedger {
         let keys = try LedgerKeys.owning(
             directory, log, random: options.random, userCount: view.users.count, storedKeys)
         try LedgerKeys.forgetMissing(keys, log, view)
+        try directory.synchroniseNames()
         core = LedgerCore(
             log: log, view: view, keys: keys, options: options,
             checkpointer: store.map {
@@ -77,15 +80,26 @@ package final class WritableLedger {
         return (try? ViewStore(directory: directory, isReadOnly: false), wasOutdated)
     }
 
+    /// Says that everything due by a ledger time was settled durably.
+    package func writeSignOfLife(_ time: Microseconds) { signOfLife.write(time) }
+
     /// Records the restart, if there was anything before it, and makes it durable.
     func resume(at clock: RunningClock, compensates: Bool) throws(LedgerError) {
         guard core.head.position > 0 else { return }
         let now = clock.now
         let lastSign = max(signOfLife.read() ?? .min, core.head.time)
-        let outage = compensates ? max(0, now - lastSign) : 0
+        let outage = Self.outage(at: now, since: lastSign, compensates: compensates)
         core.open(at: now, outage: outage, by: .ledger)
         try core.commit(wallOffset: clock.wallOffset(at: now))
         // The clock went back between the runs: a sign from then would hide the next outage.
         if lastSign > now { for _ in 0 ..< 2 { signOfLife.write(now) } }
+    }
+
+    /// What running deadlines are moved back by: never less than nothing, should the clock have
+    /// gone back between the runs.
+    package static func outage(
+        at now: Microseconds, since lastSign: Microseconds, compensates: Bool
+    ) -> Microseconds {
+        compensates ? max(0, now - lastSign) : 0
     }
 }

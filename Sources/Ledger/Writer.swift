@@ -105,9 +105,15 @@ final class Writer {
             return .act(asker, core.result(of: action, at: now, by: caller))
         case .actAll(let actions, let caller, let asker):
             return .actAll(asker, actions.map { core.result(of: $0, at: now, by: caller) })
-        case .actBatch(let batch, let caller, let asker):
+        case .actWithin(let projects, let action, let caller, let asker):
+            guard core.isWithin(projects, action) else {
+                return .act(asker, .failure(.outOfScope))
+            }
+            return .act(asker, core.result(of: action, at: now, by: caller))
+        case .actBatch(let batch, let projects, let caller, let asker):
             return .actBatch(
-                asker, core.perform(batch, at: now, by: caller) { handOver(at: now) })
+                asker,
+                core.perform(batch, at: now, by: caller, within: projects) { handOver(at: now) })
         case .look(let run, let fail): return .look(deliver: run(core), fail: fail)
         }
     }

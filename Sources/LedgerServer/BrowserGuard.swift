@@ -16,7 +16,7 @@ enum BrowserGuard {
                 "Without a signature, address the server by IP address or as localhost.")
         }
         if let origin = request.headers["origin"] {
-            guard origin == "http://" + host else { throw refusal }
+            guard origin == "http://" + host || origin == "https://" + host else { throw refusal }
         }
         if let site = request.headers["sec-fetch-site"] {
             guard site == "same-origin" || site == "none" else { throw refusal }

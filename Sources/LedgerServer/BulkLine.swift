@@ -1,3 +1,4 @@
+import CloudAPI
 import JSON
 package import ReconnectionRules
 
@@ -17,7 +18,7 @@ package enum BulkAction: String, Sendable, CaseIterable {
 /// Why a line is no command; the lines around it proceed.
 package struct BulkFault: Error, Equatable, Sendable {
     package enum Code: String, Sendable {
-        case invalidLine, lineTooLong, invalidUser, unknownProject
+        case invalidLine, lineTooLong, invalidUser, unknownProject, unauthorized
     }
 
     package var code: Code
@@ -32,6 +33,9 @@ package struct BulkFault: Error, Equatable, Sendable {
         .lineTooLong, "A line may have \(BulkLine.byteCountMax) bytes; this one was skipped.")
     static let invalidUser = BulkFault(
         .invalidUser, "The user is 1 to 256 bytes of UTF-8 without control characters.")
+    static let mayNotRepossess = BulkFault(
+        .unauthorized, "The credential may not do this; it takes the role operate.")
+    static let otherProject = BulkFault(.unauthorized, CloudError.otherProject.message)
     static let unknownProject = BulkFault(.unknownProject, "There is no project of this name.")
 }
 

@@ -39,7 +39,7 @@ struct BulkBatch: Sendable {
 /// Bytes go in as they come; a line that is not whole yet waits for its rest, in at most
 /// `BulkLine.byteCountMax` bytes.
 struct BulkReader {
-    /// So many actions at most go to the ledger at once.
+    /// So many actions at most go to the ledger at once, unless a stream is slowed down.
     static let actionCountMax = 16_384
     /// A shorter line cannot be a command.
     private static let usualByteCount = 64
@@ -53,10 +53,20 @@ struct BulkReader {
         case needsProject(String)
     }
 
+    private let mayRepossess: Bool
+    private let actionCountMax: Int
     private(set) var lineCount: UInt64 = 0
     private var input = ByteBuffer()
     private var isSkipping = false
     private var projects = KnownProjects()
+
+    /// - Parameters:
+    ///   - mayRepossess: whether the caller is an operator, too.
+    ///   - actionCountMax: nil for as many as there may be.
+    init(mayRepossess: Bool = true, actionCountMax: Int? = nil) {
+        self.mayRepossess = mayRepossess
+        self.actionCountMax = min(actionCountMax ?? .max, Self.actionCountMax)
+    }
 
     var nextLine: UInt64 { lineCount + 1 }
 
@@ -65,7 +75,7 @@ struct BulkReader {
         projects.forgetUnknown()
         return BulkBatch(
             firstLine: nextLine,
-            expecting: min(Self.actionCountMax / 3, input.readableBytes / Self.usualByteCount + 1))
+            expecting: min(actionCountMax / 3, input.readableBytes / Self.usualByteCount + 1))
     }
 
     mutating func append(_ bytes: ByteBuffer) {
@@ -93,7 +103,7 @@ struct BulkReader {
         isEnd: Bool
     ) -> Pause {
         while consumed < bytes.count {
-            if batch.actions.count >= Self.actionCountMax { return .isFull }
+            if batch.actions.count >= actionCountMax { return .isFull }
             let rest = UnsafeRawBufferPointer(rebasing: bytes[consumed...])
             let feed = memchr(rest.baseAddress!, 0x0A, rest.count)
             guard let feed else {
@@ -168,7 +178,12 @@ struct BulkReader {
                 userBytes: user, runsWithoutClient: line.runsWithoutClient)
         case .disconnect: batch.actions.disconnect(userBytes: user, session: line.session)
         case .destroy: batch.actions.destroy(userBytes: user, session: line.session)
-        case .repossess: batch.actions.repossess(userBytes: user)
+        case .repossess:
+            guard mayRepossess else {
+                batch.add(.mayNotRepossess)
+                return nil
+            }
+            batch.actions.repossess(userBytes: user)
         }
         batch.lines.append(line.action == .reconnect ? .reconnect : .single)
         return nil
@@ -205,7 +220,12 @@ struct BulkReader {
                 user: line.user, runsWithoutClient: line.runsWithoutClient)
         case .disconnect: batch.actions.disconnect(user: line.user, session: line.session)
         case .destroy: batch.actions.destroy(user: line.user, session: line.session)
-        case .repossess: batch.actions.repossess(user: line.user)
+        case .repossess:
+            guard mayRepossess else {
+                batch.add(.mayNotRepossess)
+                return nil
+            }
+            batch.actions.repossess(user: line.user)
         }
         batch.lines.append(line.action == .reconnect ? .reconnect : .single)
         return nil
@@ -224,7 +244,8 @@ private struct KnownProjects {
     /// A stream that names more starts over; far below what one batch may name.
     private static let countMax = 4096
 
-    private var known: [String: Bool] = [:]
+    /// By the bytes of the name: names that only look the same are two.
+    private var known: [[UInt8]: Bool] = [:]
     private var hasUnknown = false
     /// The one found last: most streams name one project.
     private var last = ""
@@ -232,7 +253,7 @@ private struct KnownProjects {
 
     mutating func learn(_ name: String, isKnown: Bool) {
         if known.count >= Self.countMax { known.removeAll() }
-        known[name] = isKnown
+        known[Array(name.utf8)] = isKnown
         hasUnknown = hasUnknown || !isKnown
     }
 
@@ -254,12 +275,13 @@ private struct KnownProjects {
 
     private mutating func findAnother(_ bytes: UnsafeRawBufferPointer) -> Finding {
         let name = String(decoding: bytes, as: UTF8.self)
-        switch known[name] {
+        let nameBytes = Array(bytes)
+        switch known[nameBytes] {
         case nil: return .unasked(name)
         case false?: return .unknown
         case true?:
             last = name
-            lastBytes = Array(bytes)
+            lastBytes = nameBytes
             return .known(name)
         }
     }

@@ -141,6 +141,7 @@ struct BulkReplies {
         case .none: nil
         case .invalidUser: .invalidUser
         case .unknownProject: .unknownProject
+        case .outOfScope: .otherProject
         }
     }
 

@@ -43,6 +43,7 @@ final class CloudCallHandler: ChannelDuplexHandler {
     }
 
     private let door: FrontDoor
+    private let connection: OpenConnection
     private let executor: LoopExecutor
     private var state = State.idle
     private var held: [Held] = []
@@ -50,8 +51,9 @@ final class CloudCallHandler: ChannelDuplexHandler {
     /// Requests passed on whose answers have not ended.
     private var passedCount = 0
 
-    init(door: FrontDoor, loop: any EventLoop) {
+    init(door: FrontDoor, connection: OpenConnection, loop: any EventLoop) {
         self.door = door
+        self.connection = connection
         executor = LoopExecutor(loop)
     }
 
@@ -59,6 +61,11 @@ final class CloudCallHandler: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let part = Self.unwrapInboundIn(data)
+        switch part {
+        case .head: connection.headIsWhole()
+        case .body: break
+        case .end: connection.requestIsWhole()
+        }
         if isBusy {
             held.append(.part(part))
         } else {
@@ -140,11 +147,11 @@ final class CloudCallHandler: ChannelDuplexHandler {
     // MARK: - Out
 
     private func answer(_ request: WireRequest, _ context: ChannelHandlerContext) {
-        let door = door
+        let (door, connection) = (door, connection)
         let loop = context.eventLoop
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: loop)
         Task(executorPreference: executor) {
-            let answer = await door.cloudAnswer(to: request)
+            let answer = await door.cloudAnswer(to: request, on: connection)
             // The executor is this loop, so that this is the usual case.
             if loop.inEventLoop {
                 bound.value.handler.write(answer, bound.value.context)
@@ -161,6 +168,7 @@ final class CloudCallHandler: ChannelDuplexHandler {
         context.write(Self.wrapOutboundOut(.head(answer.head)), promise: nil)
         context.write(Self.wrapOutboundOut(.body(answer.body)), promise: nil)
         context.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: nil)
+        connection.answerIsWhole()
         guard context.channel.isWritable else {
             state = .draining
             return
@@ -202,7 +210,10 @@ final class CloudCallHandler: ChannelDuplexHandler {
     /// Answers of the requests passed on.
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         // The refusal of what is no request ends an answer, too, and none was passed on.
-        if case .end = Self.unwrapOutboundIn(data), passedCount > 0 { passedCount -= 1 }
+        if case .end = Self.unwrapOutboundIn(data) {
+            if passedCount > 0 { passedCount -= 1 }
+            connection.answerIsWhole()
+        }
         context.write(data, promise: promise)
     }
 

@@ -10,36 +10,36 @@ import ReconnectionRules
 // microseconds. A field that does not apply is null.
 extension CloudEndpoint {
     func perform(
-        _ action: CloudAction, by caller: Caller
+        _ action: CloudAction, by visitor: Gate.Visitor
     ) async throws(CloudError) -> Success {
         switch action {
-        case .applyConcurrent(let input): try await apply(input, caller)
-        case .createSession(let input): try await createSession(input, caller)
+        case .applyConcurrent(let input): try await apply(input, visitor)
+        case .createSession(let input): try await createSession(input, visitor)
         case .destroySession(let input):
             slot(
-                try await act(.destroy(user: input.userId, session: input.sessionId), caller))
-        case .describeConcurrentCount(let input): try await count(input)
-        case .reportDisconnection(let input): try await disconnect(input, caller)
+                try await act(.destroy(user: input.userId, session: input.sessionId), visitor))
+        case .describeConcurrentCount(let input): try await count(input, visitor)
+        case .reportDisconnection(let input): try await disconnect(input, visitor)
         case .repossessConcurrency(let input):
-            slot(try await act(.repossess(user: input.userId), caller))
+            slot(try await act(.repossess(user: input.userId), visitor))
         case .forgetUser(let input):
-            slot(try await act(.forget(user: input.userId), caller))
-        case .describeUserConcurrency(let input): try await describe(input)
-        case .describeReconnectionHistory(let input): try await history(input)
-        case .modifyProject(let input): try await modify(input, caller)
+            slot(try await act(.forget(user: input.userId), visitor))
+        case .describeUserConcurrency(let input): try await describe(input, visitor)
+        case .describeReconnectionHistory(let input): try await history(input, visitor)
+        case .modifyProject(let input): try await modify(input, visitor)
         }
     }
 
     // MARK: - The vendor's actions
 
     private func apply(
-        _ input: CloudAction.ApplyConcurrent, _ caller: Caller
+        _ input: CloudAction.ApplyConcurrent, _ visitor: Gate.Visitor
     ) async throws(CloudError) -> Success {
         let reply = try await act(
             .apply(
                 user: input.userId, project: input.projectId,
                 address: ClientAddress(input.userIp)),
-            caller)
+            visitor)
         guard reply.outcome != .noIdle else {
             throw CloudError(
                 .resourceNotFoundNoIdle, "The project has no idle concurrency. Retry later.")
@@ -48,7 +48,7 @@ extension CloudEndpoint {
     }
 
     private func createSession(
-        _ input: CloudAction.CreateSession, _ caller: Caller
+        _ input: CloudAction.CreateSession, _ visitor: Gate.Visitor
     ) async throws(CloudError) -> Success {
         guard input.hostUserId == nil, input.role == nil else {
             throw CloudError(
@@ -58,7 +58,7 @@ extension CloudEndpoint {
             .createSession(
                 user: input.userId, runsWithoutClient: input.runsWithoutClient,
                 address: ClientAddress(input.userIp)),
-            caller)
+            visitor)
         guard reply.outcome != .lockTimeout else {
             throw CloudError(
                 .failedOperationLockTimeout,
@@ -80,10 +80,22 @@ extension CloudEndpoint {
     }
 
     private func count(
-        _ input: CloudAction.DescribeConcurrentCount
+        _ input: CloudAction.DescribeConcurrentCount, _ visitor: Gate.Visitor
     ) async throws(CloudError) -> Success {
+        if let project = input.projectId { try visitor.access.require(project: project) }
         let count = try await ask { () async throws(LedgerError) in
-            try await ledger.concurrentCount(inProject: input.projectId)
+            guard input.projectId == nil, let projects = visitor.access.projects else {
+                return try await ledger.concurrentCount(inProject: input.projectId)
+            }
+            var sum = ConcurrentCount()
+            for project in projects {
+                guard let one = try await ledger.concurrentCount(inProject: project) else {
+                    continue
+                }
+                sum.total += one.total
+                sum.running += one.running
+            }
+            return sum
         }
         guard let count else { throw Self.unknownProject }
         return Success(code: "ok") { fields in
@@ -95,10 +107,10 @@ extension CloudEndpoint {
     // MARK: - Holdfast's own actions
 
     private func disconnect(
-        _ input: CloudAction.ReportDisconnection, _ caller: Caller
+        _ input: CloudAction.ReportDisconnection, _ visitor: Gate.Visitor
     ) async throws(CloudError) -> Success {
         let reply = try await act(
-            .disconnect(user: input.userId, session: input.sessionId), caller)
+            .disconnect(user: input.userId, session: input.sessionId), visitor)
         guard reply.outcome != .sessionNameRequired else {
             throw CloudError(
                 .missingParameter, "The project requires the parameter `SessionId`.")
@@ -107,11 +119,12 @@ extension CloudEndpoint {
     }
 
     private func describe(
-        _ input: CloudAction.DescribeUserConcurrency
+        _ input: CloudAction.DescribeUserConcurrency, _ visitor: Gate.Visitor
     ) async throws(CloudError) -> Success {
         let user = try await ask { () async throws(LedgerError) in
             try await ledger.user(input.userId)
         }
+        if let project = user?.project { try visitor.access.require(project: project) }
         return Success(code: "ok") { fields in
             fields.string("State", (user?.state ?? .none).name)
             fields.text("ProjectId", user?.project)
@@ -124,7 +137,7 @@ extension CloudEndpoint {
     }
 
     private func history(
-        _ input: CloudAction.DescribeReconnectionHistory
+        _ input: CloudAction.DescribeReconnectionHistory, _ visitor: Gate.Visitor
     ) async throws(CloudError) -> Success {
         let events = try await ask { () async throws(LedgerError) in
             try await offLoop { () async throws(LedgerError) in
@@ -133,8 +146,8 @@ extension CloudEndpoint {
             }
         }
         var lines: [UInt8] = [UInt8(ascii: "[")]
-        for (index, event) in events.enumerated() {
-            if index > 0 { lines.append(UInt8(ascii: ",")) }
+        for event in events where visitor.access.covers(event) {
+            if lines.count > 1 { lines.append(UInt8(ascii: ",")) }
             lines.append(contentsOf: EventJSON.line(event).utf8)
         }
         lines.append(UInt8(ascii: "]"))
@@ -147,14 +160,14 @@ extension CloudEndpoint {
     }
 
     private func modify(
-        _ input: CloudAction.ModifyProject, _ caller: Caller
+        _ input: CloudAction.ModifyProject, _ visitor: Gate.Visitor
     ) async throws(CloudError) -> Success {
         let change = ProjectChange(
             concurrencyCount: input.concurrencies,
             reconnectWindow: input.reconnectTimeoutSeconds.map(Self.microseconds),
             lockTimeout: input.lockTimeoutSeconds.map(Self.microseconds),
             cleanupTime: input.cleanupTimeSeconds.map(Self.microseconds))
-        let reply = try await act(.modifyProject(input.projectId, change), caller)
+        let reply = try await act(.modifyProject(input.projectId, change), visitor)
         return Success(code: reply.outcome.name) { fields in
             fields.string("ProjectId", input.projectId)
             if let settings = reply.event.settings {
@@ -187,9 +200,14 @@ extension CloudEndpoint {
         }
     }
 
-    private func act(_ action: Action, _ caller: Caller) async throws(CloudError) -> ActionReply {
+    private func act(
+        _ action: Action, _ visitor: Gate.Visitor
+    ) async throws(CloudError) -> ActionReply {
         try await ask { () async throws(LedgerError) in
-            try await ledger.perform(action, by: caller)
+            guard let projects = visitor.access.projects else {
+                return try await ledger.perform(action, by: visitor.caller)
+            }
+            return try await ledger.perform(action, by: visitor.caller, within: projects)
         }
     }
 
@@ -210,10 +228,20 @@ extension CloudEndpoint {
         switch error.code {
         case .unknownProject: unknownProject
         case .unknownUser: unknownUser
+        case .outOfScope: .otherProject
         case .invalid: CloudError(.invalidParameterValue, "Refused: \(error.message).")
         case .directory, .owned, .keys, .closed, .failed, .log:
             CloudError(.internalError, "The ledger cannot answer now. Retry later.")
         }
+    }
+}
+
+extension Access {
+    /// Whether an event may be shown: it names a project, and none but those of the credential.
+    func covers(_ event: NamedEvent) -> Bool {
+        guard let projects else { return true }
+        let named = [event.project, event.inputProject].filter { !$0.isEmpty }
+        return !named.isEmpty && named.allSatisfy(projects.contains)
     }
 }
 

@@ -29,15 +29,18 @@ struct CloudEndpoint: Sendable {
         var fields: (inout JSONObjectWriter) -> Void
     }
 
-    func answer(_ request: WireRequest, id: RequestID) async -> Answer {
+    func answer(
+        _ request: WireRequest, id: RequestID, on connection: OpenConnection?
+    ) async -> Answer {
         var name: CloudAction.Name?
         var caller: Caller?
         do throws(CloudError) {
-            let admitted = try gate.admit(request, nowSeconds: WallClock.nowSeconds)
-            caller = admitted.caller
+            let admitted = try gate.admit(
+                request, on: connection, nowSeconds: WallClock.nowSeconds)
+            caller = admitted.visitor.caller
             name = CloudAction.Name(rawValue: admitted.call.action)
             let action = try admitted.call.parse()
-            let success = try await perform(action, by: admitted.caller)
+            let success = try await perform(action, by: admitted.visitor)
             let body = ResponseEncoder.success(requestId: id, success.fields)
             return Answer(body: body, action: name, caller: caller, code: success.code)
         } catch {

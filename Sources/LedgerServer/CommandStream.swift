@@ -39,7 +39,9 @@ struct CommandStream: Sendable {
 
     // MARK: - Who gets in
 
-    func admit(_ request: WireRequest) throws(Refusal) -> Caller {
+    func admit(
+        _ request: WireRequest, on connection: OpenConnection?
+    ) throws(Refusal) -> Gate.Visitor {
         guard request.method == "POST" else {
             throw Refusal(
                 status: .methodNotAllowed,
@@ -52,7 +54,8 @@ struct CommandStream: Sendable {
                 error: CloudError(.invalidRequest, "The body has to be \(Self.contentType)."))
         }
         do throws(CloudError) {
-            return try gate.admitStream(request, nowSeconds: WallClock.nowSeconds)
+            return try gate.admitStream(
+                request, to: .commandStream, on: connection, nowSeconds: WallClock.nowSeconds)
         } catch {
             throw Refusal(status: EventStream.status(for: error), error: error)
         }
@@ -75,7 +78,7 @@ struct CommandStream: Sendable {
     /// Answers until the body ends, the server stops or the ledger fails. Throws if the client is
     /// gone. What the stream came to is written as its last line, unless all is well.
     func run(
-        _ body: RequestBody, by caller: Caller, to writer: inout some ResponseBodyWriter
+        _ body: RequestBody, by visitor: Gate.Visitor, to writer: inout some ResponseBodyWriter
     ) async throws -> (lineCount: UInt64, ending: Ending) {
         let arrived = Pipe<Arrival>(costMax: Self.readAheadByteCount)
         // One batch waits here while another is written and a third is performed.
@@ -90,7 +93,7 @@ struct CommandStream: Sendable {
                     arrived.end()
                 }
                 group.addTask { await Self.read(body, to: arrived) }
-                group.addTask { await perform(arrived, by: caller, to: answers) }
+                group.addTask { await perform(arrived, by: visitor, to: answers) }
                 try await writing.write(answers, to: &writer)
                 group.cancelAll()
             }
@@ -129,13 +132,15 @@ extension CommandStream {
     }
 
     private func perform(
-        _ arrived: Pipe<Arrival>, by caller: Caller, to answers: Pipe<Answers>
+        _ arrived: Pipe<Arrival>, by visitor: Gate.Visitor, to answers: Pipe<Answers>
     ) async {
         defer {
             arrived.end()
             answers.end()
         }
-        var reader = BulkReader()
+        var reader = BulkReader(
+            mayRepossess: visitor.access.allows(.repossessLine),
+            actionCountMax: gate.limiter?.lineCountAtOnce)
         var ending: Ending?
         while ending == nil {
             let arrivals = await arrived.take()
@@ -153,9 +158,13 @@ extension CommandStream {
             while hasMore {
                 do throws(LedgerError) {
                     var batch = reader.makeBatch()
-                    hasMore = try await fill(&batch, from: &reader, isEnd: isEnd)
+                    hasMore = try await fill(
+                        &batch, from: &reader, for: visitor.access, isEnd: isEnd)
                     if batch.lines.isEmpty { continue }
-                    let reply = try await ledger.perform(batch.actions, by: caller)
+                    let pause = gate.pace(batch.lines.count, by: visitor.caller)
+                    if pause > .zero { try? await Task.sleep(for: pause) }
+                    let reply = try await ledger.perform(
+                        batch.actions, by: visitor.caller, within: visitor.access.projects)
                     guard await answers.put(.lines(batch, reply)) else { return }
                 } catch {
                     _ = await answers.put(.ending(.ledgerFailed))
@@ -168,14 +177,20 @@ extension CommandStream {
 
     /// True if the batch is full and there may be more.
     private func fill(
-        _ batch: inout BulkBatch, from reader: inout BulkReader, isEnd: Bool
+        _ batch: inout BulkBatch, from reader: inout BulkReader, for access: Access,
+        isEnd: Bool
     ) async throws(LedgerError) -> Bool {
         while true {
             switch reader.read(into: &batch, isEnd: isEnd) {
             case .needsBytes: return false
             case .isFull: return true
             case .needsProject(let name):
-                let isKnown = try await ledger.concurrentCount(inProject: name) != nil
+                // Of a project that is not the caller's nothing is told, not even whether it is
+                // there: the ledger refuses the action.
+                var isKnown = true
+                if access.covers(project: name) {
+                    isKnown = try await ledger.concurrentCount(inProject: name) != nil
+                }
                 reader.learn(name, isKnown: isKnown)
             }
         }

@@ -15,6 +15,20 @@ public final class CredentialStore: Sendable {
         public var createdAt: Microseconds
         public var isDisabled: Bool
         public var label: String?
+        public var access: Access
+        /// The id that a rotation replaced, and up to when it still counts.
+        public var previous: Previous?
+
+        public struct Previous: Sendable, Equatable {
+            public var secretId: String
+            public var until: Microseconds
+        }
+    }
+
+    /// A key pair that counts, for ever or up to a time.
+    private struct Known {
+        var credential: CloudCredential
+        var until: Microseconds?
     }
 
     /// How long a change by another process may go unnoticed.
@@ -22,7 +36,7 @@ public final class CredentialStore: Sendable {
 
     private struct Cache {
         var stamp: PrivateFile.Stamp?
-        var enabled: [String: CloudCredential] = [:]
+        var enabled: [String: Known] = [:]
         var checkedAt = ContinuousClock.now
         /// Set while a changed file cannot be read: what it said before still counts.
         var fault: ServerError?
@@ -52,8 +66,14 @@ public final class CredentialStore: Sendable {
     /// Adds a credential, durably. The reply is the only one that carries its key.
     ///
     /// Creates the data directory if it is missing. Throws `file`, `damaged`, and `configuration`
-    /// for a label that is too long or has control characters.
-    public func create(label: String? = nil) throws(ServerError) -> CloudCredential {
+    /// for a label that is too long or has control characters, no role, or what cannot be a
+    /// project's name.
+    ///
+    /// - Parameter access: everything, unless it is limited. Projects need not exist yet.
+    public func create(
+        label: String? = nil, access: Access = .full
+    ) throws(ServerError) -> CloudCredential {
+        try Self.check(access)
         if let label, label.utf8.count > CredentialFile.labelByteCountMax
             || label.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F })
         {
@@ -63,12 +83,58 @@ public final class CredentialStore: Sendable {
         }
         do { try directory.create() } catch { throw ServerError(.file, error.message) }
         return try change { entries in
-            let credential = CloudCredential.generate(number: UInt32(entries.count + 1))
+            let credential = CloudCredential.generate(
+                number: UInt32(entries.count + 1), access: access)
             entries.append(
                 CredentialFile.Entry(
                     credential: credential, createdAt: LedgerClock.system.wall(),
                     isDisabled: false, label: label))
             return credential
+        }
+    }
+
+    private static func check(_ access: Access) throws(ServerError) {
+        guard !access.roles.isEmpty else {
+            throw ServerError(.configuration, "a credential without a role could do nothing")
+        }
+        guard let projects = access.projects else { return }
+        guard !projects.isEmpty else {
+            throw ServerError(.configuration, "a credential for no project could do nothing")
+        }
+        for project in projects.sorted() {
+            if let fault = LedgerName.fault(project, what: "a project's name") {
+                throw ServerError(.configuration, fault.message)
+            }
+        }
+    }
+
+    /// Gives a credential a new id and key, durably: its number, label, roles and projects stay.
+    /// The old pair counts for `overlap` longer, so that callers can change over one by one; the
+    /// pair before that ends now.
+    ///
+    /// Throws `unknownCredential`, and `configuration` for one that was revoked.
+    public func rotate(
+        number: UInt32, overlap: Microseconds
+    ) throws(ServerError) -> CloudCredential {
+        guard PrivateFile.stamp(directory.credentials) != nil else {
+            throw unknown("number \(number)")
+        }
+        return try change { (entries) throws(ServerError) in
+            guard let index = entries.firstIndex(where: { $0.credential.number == number }) else {
+                throw unknown("number \(number)")
+            }
+            let old = entries[index].credential
+            guard !entries[index].isDisabled else {
+                throw ServerError(
+                    .configuration, "credential \(number) is revoked; create a new one")
+            }
+            entries[index].credential = .generate(number: number, access: old.access)
+            entries[index].previous =
+                overlap > 0
+                ? CredentialFile.Previous(
+                    secretId: old.secretId, secretKey: old.secretKey,
+                    until: LedgerClock.system.wall() + overlap) : nil
+            return entries[index].credential
         }
     }
 
@@ -92,6 +158,7 @@ public final class CredentialStore: Sendable {
         return try change { (entries) throws(ServerError) in
             guard let index = entries.firstIndex(where: matches) else { throw unknown(what) }
             entries[index].isDisabled = true
+            entries[index].previous = nil
             return Self.entry(entries[index])
         }
     }
@@ -120,7 +187,7 @@ public final class CredentialStore: Sendable {
     ///
     /// Cost: a dictionary look-up; a `stat` once a second and for an unknown id.
     public func find(_ secretId: String) -> CloudCredential? {
-        cache.withLock { cache in
+        let known = cache.withLock { cache in
             let known = cache.enabled[secretId]
             let now = ContinuousClock.now
             guard known == nil || now - cache.checkedAt >= Self.checkInterval else { return known }
@@ -128,10 +195,15 @@ public final class CredentialStore: Sendable {
             refresh(&cache)
             return cache.enabled[secretId]
         }
+        guard let known else { return nil }
+        if let until = known.until, WallClock.nowSeconds * 1_000_000 >= until { return nil }
+        return known.credential
     }
 
     /// How many credentials are enabled.
-    public var enabledCount: Int { cache.withLock { $0.enabled.count } }
+    public var enabledCount: Int {
+        cache.withLock { cache in cache.enabled.values.count { $0.until == nil } }
+    }
 
     /// Notices a change of the file. Why its newest content does not count, nil if it does.
     func refreshIfDue() -> ServerError? {
@@ -161,10 +233,17 @@ public final class CredentialStore: Sendable {
         return try CredentialFile.decode(bytes, path: path)
     }
 
-    private static func enabled(_ entries: [CredentialFile.Entry]) -> [String: CloudCredential] {
-        var enabled: [String: CloudCredential] = [:]
+    private static func enabled(_ entries: [CredentialFile.Entry]) -> [String: Known] {
+        var enabled: [String: Known] = [:]
         for entry in entries where !entry.isDisabled {
-            enabled[entry.credential.secretId] = entry.credential
+            let credential = entry.credential
+            enabled[credential.secretId] = Known(credential: credential)
+            guard let previous = entry.previous else { continue }
+            enabled[previous.secretId] = Known(
+                credential: CloudCredential(
+                    secretId: previous.secretId, secretKey: previous.secretKey,
+                    number: credential.number, access: credential.access),
+                until: previous.until)
         }
         return enabled
     }
@@ -172,6 +251,10 @@ public final class CredentialStore: Sendable {
     private static func entry(_ entry: CredentialFile.Entry) -> Entry {
         Entry(
             number: entry.credential.number, secretId: entry.credential.secretId,
-            createdAt: entry.createdAt, isDisabled: entry.isDisabled, label: entry.label)
+            createdAt: entry.createdAt, isDisabled: entry.isDisabled, label: entry.label,
+            access: entry.credential.access,
+            previous: entry.previous.map {
+                Entry.Previous(secretId: $0.secretId, until: $0.until)
+            })
     }
 }

@@ -24,8 +24,10 @@ struct EventStream: Sendable {
     let ledger: Ledger
     let gate: Gate
 
-    /// The position to start after.
-    func admit(_ request: WireRequest) throws(CloudError) -> Position {
+    /// Who asks, and the position to start after.
+    func admit(
+        _ request: WireRequest, on connection: OpenConnection?
+    ) throws(CloudError) -> (visitor: Gate.Visitor, position: Position) {
         guard request.method == "GET" else {
             throw CloudError(.unsupportedProtocol, "Only GET is supported here.")
         }
@@ -36,8 +38,12 @@ struct EventStream: Sendable {
         if request.headers["x-tc-version"] == nil {
             request.headers.append(name: "x-tc-version", value: CloudAction.version)
         }
-        let call = try gate.admit(request, nowSeconds: WallClock.nowSeconds).call
-        guard case .pairs(let pairs) = call.parameters else { return ledger.head.position }
+        let admitted = try gate.admit(
+            request, to: .eventStream, on: connection, nowSeconds: WallClock.nowSeconds)
+        let visitor = admitted.visitor
+        guard case .pairs(let pairs) = admitted.call.parameters else {
+            return (visitor, ledger.head.position)
+        }
         var position: Position?
         for (name, value) in pairs {
             guard name == "after" else {
@@ -50,26 +56,35 @@ struct EventStream: Sendable {
             }
             position = number
         }
-        return position ?? ledger.head.position
+        return (visitor, position ?? ledger.head.position)
     }
 
     /// A native endpoint says in the HTTP status what kind of refusal it is.
     static func status(for error: CloudError) -> HTTPResponse.Status {
-        if error.code == .unsupportedProtocol { return .methodNotAllowed }
+        switch error.code {
+        case .unsupportedProtocol: return .methodNotAllowed
+        case .requestLimitExceeded: return .tooManyRequests
+        case .authFailureUnauthorizedOperation: return .forbidden
+        default: break
+        }
         return error.code.rawValue.hasPrefix("AuthFailure") ? .unauthorized : .badRequest
     }
 
-    /// Writes until the ledger closes, the server stops or the reader goes away.
+    /// Writes what the reader may see until the ledger closes, the server stops or the reader goes
+    /// away.
     func write(
-        after position: Position, to body: inout some ResponseBodyWriter
+        after position: Position, for access: Access, to body: inout some ResponseBodyWriter
     ) async throws {
         var block = ByteBuffer()
         for try await event in ledger.events(after: position).cancelOnGracefulShutdown() {
-            block.writeString(EventJSON.line(event))
-            block.writeInteger(UInt8(ascii: "\n"))
+            if access.covers(event) {
+                block.writeString(EventJSON.line(event))
+                block.writeInteger(UInt8(ascii: "\n"))
+            }
             // More is there already: let it go out together.
             let isBehind = event.event.position < ledger.head.position
             if isBehind, block.readableBytes < Self.blockByteCount { continue }
+            guard block.readableBytes > 0 else { continue }
             try await body.write(block)
             block = ByteBuffer()
         }

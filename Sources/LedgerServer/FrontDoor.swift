@@ -13,6 +13,7 @@ import Synchronization
 struct FrontDoor: Sendable {
     let configuration: HoldfastServer.Configuration
     let ledger: Ledger
+    let connections: OpenConnections
     let cloud: CloudEndpoint
     let stream: EventStream
     let commands: CommandStream
@@ -44,12 +45,12 @@ struct FrontDoor: Sendable {
             switch reading {
             case .whole(let body):
                 wire.body = body
-                answer = await cloud.answer(wire, id: id)
+                answer = await cloud.answer(wire, id: id, on: connections.find(channel))
             case .tooLong:
                 answer = .refusal(tooLong, id)
             }
             log(answer, id, since: start)
-            try await write(.ok, answer.body, to: writer, for: wire)
+            try await write(.ok, answer.body, answer.code, to: writer, for: wire)
         case "/health":
             try await health(writer, wire, id)
         case "/v1/openapi.json":
@@ -120,13 +121,18 @@ struct FrontDoor: Sendable {
         _ request: Request, _ writer: consuming ResponseWriter, _ wire: WireRequest,
         _ channel: any Channel, _ id: RequestID
     ) async throws {
-        let position: UInt64
+        let admitted: (visitor: Gate.Visitor, position: UInt64)
         do throws(CloudError) {
-            position = try stream.admit(wire)
+            admitted = try stream.admit(wire, on: connections.find(channel))
         } catch {
             return try await refuse(error, EventStream.status(for: error), writer, wire, id)
         }
-        logger.info("event stream", metadata: ["request": "\(id)", "after": "\(position)"])
+        logger.info(
+            "event stream",
+            metadata: [
+                "request": "\(id)", "caller": "\(admitted.visitor.caller.name)",
+                "after": "\(admitted.position)",
+            ])
         KeepAlive.turnOn(channel)
         var head = HTTPResponse(status: .ok)
         head.headerFields[.contentType] = EventStream.contentType
@@ -134,7 +140,10 @@ struct FrontDoor: Sendable {
         head.headerFields[.date] = date.text(atSeconds: WallClock.nowSeconds)
         var body = try await writer.writeHead(head)
         try await request.body.consumeWithCancellationOnInboundClose { _ in
-            try await offLoop { try await stream.write(after: position, to: &body) }
+            try await offLoop {
+                try await stream.write(
+                    after: admitted.position, for: admitted.visitor.access, to: &body)
+            }
         }
         try await body.finish(nil)
     }
@@ -145,9 +154,9 @@ struct FrontDoor: Sendable {
         _ request: Request, _ writer: consuming ResponseWriter, _ wire: WireRequest,
         _ channel: any Channel, _ id: RequestID
     ) async throws {
-        let caller: Caller
+        let visitor: Gate.Visitor
         do throws(CommandStream.Refusal) {
-            caller = try commands.admit(wire)
+            visitor = try commands.admit(wire, on: connections.find(channel))
         } catch {
             try await refuse(error.error, error.status, writer, wire, id)
             // Dropped after the answer, not before: the client may wait for it.
@@ -168,13 +177,13 @@ struct FrontDoor: Sendable {
         head.headerFields[.date] = date.text(atSeconds: WallClock.nowSeconds)
         var body = try await writer.writeHead(head)
         let result = try await offLoop {
-            try await commands.run(request.body, by: caller, to: &body)
+            try await commands.run(request.body, by: visitor, to: &body)
         }
         logger.info(
             "command stream",
             metadata: [
-                "request": "\(id)", "caller": "\(caller.name)", "lines": "\(result.lineCount)",
-                "ending": "\(result.ending)",
+                "request": "\(id)", "caller": "\(visitor.caller.name)",
+                "lines": "\(result.lineCount)", "ending": "\(result.ending)",
             ])
         try await body.finish(nil)
         // The rest of what is no body cannot be told from a next request.
@@ -189,34 +198,41 @@ struct FrontDoor: Sendable {
     ) async throws {
         logger.info("refused", metadata: ["request": "\(id)", "code": "\(error.code)"])
         let body = ResponseEncoder.failure(error, requestId: id)
-        try await write(status, body, to: writer, for: wire)
+        try await write(status, body, error.code.rawValue, to: writer, for: wire)
     }
 
     private func write(
-        _ status: HTTPResponse.Status, _ body: [UInt8], to writer: consuming ResponseWriter,
-        for wire: WireRequest
+        _ status: HTTPResponse.Status, _ body: [UInt8], _ code: String = "",
+        to writer: consuming ResponseWriter, for wire: WireRequest
     ) async throws {
-        let head = head(status, bodyByteCount: body.count)
+        let head = head(status, code, bodyByteCount: body.count)
         if wire.method == "HEAD" { return try await writer.writeResponse(head) }
         try await writer.write(
             response: head, body: ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
     }
 
-    private func head(_ status: HTTPResponse.Status, bodyByteCount: Int) -> HTTPResponse {
+    private func head(
+        _ status: HTTPResponse.Status, _ code: String, bodyByteCount: Int
+    ) -> HTTPResponse {
         var head = HTTPResponse(status: status)
         head.headerFields[.contentType] = ResponseEncoder.contentType
         head.headerFields[.contentLength] = String(bodyByteCount)
         head.headerFields[.date] = date.text(atSeconds: WallClock.nowSeconds)
+        // A second's worth comes back in a second. The vendor's SDKs wait by themselves.
+        if code == ErrorCode.requestLimitExceeded.rawValue { head.headerFields[.retryAfter] = "1" }
         return head
     }
 
     /// The whole answer to a cloud API call.
-    func cloudAnswer(to request: WireRequest) async -> (head: HTTPResponse, body: ByteBuffer) {
+    func cloudAnswer(
+        to request: WireRequest, on connection: OpenConnection
+    ) async -> (head: HTTPResponse, body: ByteBuffer) {
         let start = ContinuousClock.now
         let id = RequestID()
-        let answer = await cloud.answer(request, id: id)
+        let answer = await cloud.answer(request, id: id, on: connection)
         log(answer, id, since: start)
-        return (head(.ok, bodyByteCount: answer.body.count), ByteBuffer(bytes: answer.body))
+        let head = head(.ok, answer.code, bodyByteCount: answer.body.count)
+        return (head, ByteBuffer(bytes: answer.body))
     }
 
     /// One line a request. No user ids, no addresses, nothing the caller chose freely.

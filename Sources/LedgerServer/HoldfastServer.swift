@@ -19,6 +19,7 @@ public final class HoldfastServer: Sendable {
     public let credentials: CredentialStore
     /// What signs ServerSession tokens.
     public let sessionKey: ServerSessionKey
+    private let identity: TLSIdentity?
     private let ledger: Ledger
     private let logger: Logger
     private let isStopping = Latch()
@@ -32,8 +33,8 @@ public final class HoldfastServer: Sendable {
 
     /// Prepares a server; nothing is listened on yet.
     ///
-    /// Reads DIR/credentials.json and DIR/server-session.key, and makes the latter if it is
-    /// missing. Throws `configuration`, `damaged` or `file`.
+    /// Reads DIR/credentials.json and DIR/server-session.key, makes the latter if it is missing,
+    /// and reads the TLS files. Throws `configuration`, `damaged`, `file` or `tls`.
     public init(
         ledger: Ledger, configuration: Configuration = Configuration(),
         logger: Logger = Logger(label: "holdfast") { StreamLogHandler.standardError(label: $0) }
@@ -42,11 +43,24 @@ public final class HoldfastServer: Sendable {
         self.configuration = configuration
         self.ledger = ledger
         self.logger = logger
+        if let files = configuration.tls {
+            identity = try TLSIdentity(files)
+        } else {
+            identity = nil
+        }
         credentials = try CredentialStore(ledger.directory)
         sessionKey = try ServerSessionKey(ledger.directory)
         for path in [ledger.directory.credentials, ledger.directory.serverSessionKey]
         where PrivateFile.stamp(path)?.isOpenToOthers == true {
             logger.warning("others can read \(path); run chmod 600 on it")
+        }
+        identity?.current.warn(logger)
+        if !configuration.isPrivate {
+            logger.warning(
+                """
+                \(configuration.host) is served without TLS: whoever is on the way can read \
+                requests and send them again for five minutes
+                """)
         }
     }
 
@@ -57,7 +71,8 @@ public final class HoldfastServer: Sendable {
     /// client that sent half a request), and ends the event streams.
     ///
     /// - Parameters:
-    ///   - handlesSignals: false in a process that has its own use for the signals.
+    ///   - handlesSignals: false in a process that has its own use for the signals. With it,
+    ///     SIGHUP reads the TLS files and the credentials again.
     ///   - onReady: called once, with the address and port that are listened on.
     /// - Throws: `addressInUse` or `address` if it cannot listen there; the ledger is closed
     ///   then too.
@@ -68,7 +83,7 @@ public final class HoldfastServer: Sendable {
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         var settings = ServiceGroupConfiguration(
-            services: [makeService(onReady)],
+            services: [makeService(handlesSignals: handlesSignals, onReady)],
             gracefulShutdownSignals: handlesSignals ? [.sigterm, .sigint] : [], logger: quiet)
         settings.maximumGracefulShutdownDuration = .seconds(configuration.shutdownGraceSeconds)
         let group = ServiceGroup(configuration: settings)
@@ -112,22 +127,32 @@ public final class HoldfastServer: Sendable {
     }
 
     private func makeService(
-        _ onReady: @escaping @Sendable (_ host: String, _ port: Int) -> Void
+        handlesSignals: Bool, _ onReady: @escaping @Sendable (_ host: String, _ port: Int) -> Void
     ) -> HTTPService {
         var policy = Authenticator.Policy()
         policy.clockToleranceSeconds = configuration.clockToleranceSeconds
+        policy.acceptsUnsignedPayload = configuration.isPrivate
+        policy.requiresSignedAction = configuration.requiresSignedAction
         let credentials = credentials
-        let gate =
-            configuration.isAnonymous
-            ? Gate.anonymous
-            : Gate.credentials(Authenticator(policy: policy) { credentials.find($0) })
+        let connections = OpenConnections(
+            OpenConnections.Limits(
+                total: OpenFiles.connectionCount(wanted: configuration.connectionCountMax),
+                perAddress: configuration.connectionsPerAddressMax,
+                perCredential: configuration.connectionsPerCredentialMax))
+        let gate = Gate(
+            kind: configuration.isAnonymous
+                ? .anonymous
+                : .credentials(Authenticator(policy: policy) { credentials.find($0) }),
+            connections: connections, limiter: configuration.rateLimits.map { RateLimiter($0) })
         let door = FrontDoor(
-            configuration: configuration, ledger: ledger,
+            configuration: configuration, ledger: ledger, connections: connections,
             cloud: CloudEndpoint(ledger: ledger, gate: gate, sessionKey: sessionKey),
             stream: EventStream(ledger: ledger, gate: gate),
             commands: CommandStream(ledger: ledger, gate: gate),
             deadlines: ReadDeadlines(timeout: .seconds(configuration.readTimeoutSeconds)),
             isStopping: isStopping, logger: logger)
-        return HTTPService(door: door, credentials: credentials, onReady: onReady)
+        return HTTPService(
+            door: door, credentials: credentials, onReady: onReady, identity: identity,
+            handlesSignals: handlesSignals)
     }
 }

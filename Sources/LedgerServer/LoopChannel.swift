@@ -1,9 +1,10 @@
 import HummingbirdCore
 import Logging
 import NIOCore
-import NIOCore
+import NIOSSL
 
-/// HTTP/1.1 whose requests are handled on the thread of their connection.
+/// HTTP/1.1, within TLS if there is an identity, whose requests are handled on the thread of their
+/// connection.
 ///
 /// Otherwise each request goes from the connection's thread to a pool of threads and back, twice,
 /// and waits for threads to wake. What would keep the thread busy or waiting (reading history,
@@ -13,14 +14,25 @@ struct LoopChannel: ServerChildChannel {
 
     let http: HTTP1Channel
     let door: FrontDoor
+    let identity: TLSIdentity?
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        let door = door
-        return http.setup(channel: channel, logger: logger).flatMapThrowing { value in
+        let (door, http, identity) = (door, http, identity)
+        let connection = OpenConnection(channel)
+        return channel.eventLoop.makeCompletedFuture {
+            let pipeline = channel.pipeline.syncOperations
+            try pipeline.addHandler(ConnectionHandler(door.connections, connection))
+            if let identity {
+                try pipeline.addHandler(NIOSSLServerHandler(context: identity.current.context))
+            }
+            try pipeline.addHandler(ArrivalHandler(connection))
+        }.flatMap {
+            http.setup(channel: channel, logger: logger)
+        }.flatMapThrowing { value in
             let pipeline = channel.pipeline.syncOperations
             let counting = try pipeline.handler(type: HTTPConnectionStateHandler.self)
             try pipeline.addHandler(
-                CloudCallHandler(door: door, loop: channel.eventLoop),
+                CloudCallHandler(door: door, connection: connection, loop: channel.eventLoop),
                 position: .after(counting))
             return value
         }

@@ -18,7 +18,9 @@ enum OpenAPI {
         "content":{"application/x-ndjson":{"schema":{"$ref":"#/components/schemas/Answer"}}}},
         "400":{"$ref":"#/components/responses/Refusal"},
         "401":{"$ref":"#/components/responses/Refusal"},
+        "403":{"$ref":"#/components/responses/Refusal"},
         "405":{"$ref":"#/components/responses/Refusal"},
+        "429":{"$ref":"#/components/responses/Refusal"},
         "415":{"$ref":"#/components/responses/Refusal"},
         "503":{"$ref":"#/components/responses/Refusal"}}}},
         "/v1/events":{"get":{
@@ -31,7 +33,9 @@ enum OpenAPI {
         "schema":{"$ref":"#/components/schemas/Event"}}}},
         "400":{"$ref":"#/components/responses/Refusal"},
         "401":{"$ref":"#/components/responses/Refusal"},
-        "405":{"$ref":"#/components/responses/Refusal"}}}},
+        "403":{"$ref":"#/components/responses/Refusal"},
+        "405":{"$ref":"#/components/responses/Refusal"},
+        "429":{"$ref":"#/components/responses/Refusal"}}}},
         "/health":{"get":{
         "summary":"Whether the ledger answers. Needs no signature.",
         "responses":{
@@ -65,7 +69,8 @@ enum OpenAPI {
         "session":{"type":["string","null"]},
         "deadline":{"type":["string","null"],"format":"date-time"},
         "error":{"type":"object","required":["code","message"],"properties":{
-        "code":{"enum":["invalidLine","lineTooLong","invalidUser","unknownProject","stopping",
+        "code":{"enum":["invalidLine","lineTooLong","invalidUser","unknownProject","unauthorized",
+        "stopping",
         "unavailable","malformedBody"]},"message":{"type":"string"}}}}},
         "Event":{"type":"object","required":["position","time","kind","outcome"],"properties":{
         "position":{"type":"integer"},"time":{"type":"string","format":"date-time"},

@@ -35,13 +35,17 @@ final class ReadDeadlines: Sendable {
         content.withLock { $0.pending.removeValue(forKey: id) != nil }
     }
 
-    func sweep() {
+    /// Closes late ones, so many at most; true if there are more.
+    func sweep(atMost count: Int) -> Bool {
         let now = ContinuousClock.now
         let late = content.withLock { content in
-            let late = content.pending.filter { $0.value.deadline <= now }
-            for id in late.keys { content.pending[id] = nil }
-            return late.values.map(\.channel)
+            let late = content.pending.lazy.filter { $0.value.deadline <= now }.prefix(count + 1)
+            let closed = Array(late.prefix(count))
+            let hasMore = late.count > count
+            for one in closed { content.pending[one.key] = nil }
+            return (channels: closed.map(\.value.channel), hasMore: hasMore)
         }
-        for channel in late { channel.close(promise: nil) }
+        for channel in late.channels { channel.close(promise: nil) }
+        return late.hasMore
     }
 }

@@ -11,6 +11,8 @@ public struct ServerError: Error, Sendable, CustomStringConvertible {
         case file
         /// A file of the data directory does not say what this program wrote.
         case damaged
+        /// The TLS certificate or its key cannot be used.
+        case tls
         /// No credential has this number or id.
         case unknownCredential
     }

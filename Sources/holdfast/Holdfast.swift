@@ -37,7 +37,7 @@ struct Holdfast: AsyncParsableCommand {
             ReplayCommand.self, WhatIfCommand.self, StatsCommand.self, TailCommand.self,
             VerifyCommand.self, HeadCommand.self, ProveCommand.self, CheckProofCommand.self,
             ExportCommand.self, ImportCommand.self, BackupCommand.self, RestoreCommand.self,
-            RebuildCommand.self, GenerateCommand.self, StormCommand.self,
+            SalvageCommand.self, RebuildCommand.self, GenerateCommand.self, StormCommand.self,
             VersionCommand.self,
         ])
 

@@ -21,6 +21,8 @@ struct Serve: AsyncParsableCommand {
               holdfast serve --data ./ledger --listen 127.0.0.1:8080
               holdfast serve --data ./ledger --listen 127.0.0.1:0 --anonymous
               holdfast serve --data ./ledger --publish-heads /mnt/auditor/heads
+              holdfast serve --data ./ledger --listen 0.0.0.0:8443 \
+                --tls-certificate fullchain.pem --tls-key privkey.pem
             """)
 
     @OptionGroup var data: DataOption
@@ -30,6 +32,8 @@ struct Serve: AsyncParsableCommand {
     var listen = ListenAddress(host: "127.0.0.1", port: 8080)
     @Flag(name: .long, help: "Accept unsigned requests. On a loopback address only.")
     var anonymous = false
+    @OptionGroup var transport: TransportOptions
+    @OptionGroup var limits: LimitOptions
     @Flag(
         name: .customLong("no-outage-compensation"),
         help: "Do not move running deadlines back by the time the server was down.")
@@ -43,6 +47,12 @@ struct Serve: AsyncParsableCommand {
     var clientAddresses = ClientAddressOption.none
     @OptionGroup var checkpoints: CheckpointSpacingOption
     @Option(
+        name: .customLong("view-checkpoint-events"),
+        help: ArgumentHelp(
+            "Write a checkpoint of the view every N events.", valueName: "N",
+            visibility: .hidden))
+    var viewCheckpointEventCount = LedgerOptions().checkpointEventCount
+    @Option(
         name: .long,
         help: ArgumentHelp("The least severe messages to log.", valueName: "LEVEL"))
     var logLevel = LogLevel.notice
@@ -52,6 +62,8 @@ struct Serve: AsyncParsableCommand {
         configuration.host = listen.host
         configuration.port = listen.port
         configuration.isAnonymous = anonymous
+        transport.apply(to: &configuration)
+        limits.apply(to: &configuration)
         if anonymous, !configuration.isLoopback {
             throw ServerError(
                 .configuration,
@@ -59,11 +71,14 @@ struct Serve: AsyncParsableCommand {
                     + "it out")
         }
         try listen.check()
+        try configuration.check()
+        OpenFiles.raiseLimit(forConnections: configuration.connectionCountMax)
         let destination = try heads.destination()
         var options = Ledger.Options()
         options.compensatesOutages = !withoutCompensation
         options.clientAddresses = clientAddresses.recording
         options.keptCheckpoints = checkpoints.spacing
+        options.checkpointEventCount = max(1, viewCheckpointEventCount)
         options.ownerNote = note(listen.host, listen.port)
         let ledger = try Ledger(opening: data.path, options: options)
         do {
@@ -100,7 +115,7 @@ struct Serve: AsyncParsableCommand {
         do {
             try await server.run { host, port in
                 ledger.directory.writeOwnerNote(note(host, port))
-                Terminal.line("holdfast serves \(path) on http://\(Self.authority(host, port))")
+                Terminal.line("holdfast serves \(path) on \(url(host, port))")
             }
             result = .success(())
         } catch { result = .failure(error) }
@@ -112,7 +127,11 @@ struct Serve: AsyncParsableCommand {
     }
 
     private func note(_ host: String, _ port: Int) -> String {
-        ServerNote(url: "http://\(Self.authority(host, port))", isAnonymous: anonymous).text
+        ServerNote(url: url(host, port), isAnonymous: anonymous).text
+    }
+
+    private func url(_ host: String, _ port: Int) -> String {
+        (transport.certificate == nil ? "http://" : "https://") + Self.authority(host, port)
     }
 
     private static func authority(_ host: String, _ port: Int) -> String {

@@ -22,12 +22,16 @@ enum UsageText {
         while let word = words.popFirst(), !word.hasPrefix("-") {
             let commands = command.configuration.subcommands
             if commands.isEmpty { return named }
-            guard let next = commands.first(where: { $0._commandName == word }) else {
+            guard
+                let next = commands.first(where: { candidate in
+                    candidate._commandName == word || candidate.configuration.aliases.contains(word)
+                })
+            else {
                 named.stray = word
                 named.others = commands.map { $0._commandName }
                 return named
             }
-            named.path.append(word)
+            named.path.append(next._commandName)
             command = next
         }
         return named
@@ -102,6 +106,9 @@ enum UsageText {
         "R": "a number (1.5, 20)", "SHARE": "a share of 1 (0.25)",
         "R,P,E": "three numbers (60,25,15)",
         "HOST:PORT": "an address (127.0.0.1:8080)",
+        "ROLES": "roles, by commas (call, operate, audit, administer)",
+        "off|vendor|N/N": "off, vendor, or requests a second of session calls and of others "
+            + "(100/20)",
     ]
 
     /// Goes on from what the argument parser says of a value, with the form it should have had:

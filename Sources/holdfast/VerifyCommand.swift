@@ -62,6 +62,19 @@ struct VerifyCommand: ParsableCommand {
             show(report)
             for fault in report.checkpointFaults { Terminal.error("warning: \(fault)") }
             data.warnOfHalfImport()
+            if let fault = report.viewsFault {
+                Terminal.error(
+                    "warning: \(fault); the next opening folds the view from the log again")
+            }
+            if report.hasDamagedSignOfLife {
+                Terminal.error(
+                    "warning: the newest sign of life is damaged; the next outage is counted from "
+                        + "an earlier one")
+            }
+            if let fault = report.keyFaults.first {
+                for other in report.keyFaults.dropFirst() { Terminal.error(other) }
+                throw CheckFailed(message: fault)
+            }
         } catch let error as LogError {
             progress.end()
             guard case .corrupt(let position) = error.code else { throw error }
@@ -89,70 +102,87 @@ struct VerifyCommand: ParsableCommand {
     }
 
     private func show(_ report: VerifyReport) {
+        if json.isOn {
+            showObject(report)
+        } else {
+            showText(report)
+        }
+    }
+
+    private func showObject(_ report: VerifyReport) {
         let times = report.times
         let perSecond = VerifyTimes.rate(report.eventCount, times.wall)
-        if json.isOn {
-            let bytes = JSONObjectWriter.bytes { object in
-                object.bool("isSound", true)
-                object.unsigned("events", report.eventCount)
-                object.unsigned("batches", report.batchCount)
-                object.string("head", report.head.hash.description)
-                object.unsigned("users", UInt64(report.userCount))
-                object.unsigned("forgotten", UInt64(report.forgottenCount))
-                object.unsigned("unopenedNames", UInt64(report.unopenedNameCount))
-                if report.hasRules {
-                    object.string("stateDigest", report.stateDigest.description)
-                } else {
-                    object.null("stateDigest")
-                }
-                object.unsigned("keptHeads", UInt64(report.keptHeadCount))
-                if let hasOwnHead = report.hasOwnHead {
-                    object.bool("hasOwnHead", hasOwnHead)
-                } else {
-                    object.null("hasOwnHead")
-                }
-                object.unsigned("checkpoints", UInt64(report.keptCheckpointCount))
-                object.strings("checkpointFaults", report.checkpointFaults.map(\.description))
-                object.json("seconds", Seconds.json(times.wall))
-                object.unsigned("eventsPerSecond", UInt64(perSecond))
-                object.json("pageSeconds", Seconds.json(times.pages))
-                for (name, seconds) in parts(times) {
-                    object.json("\(name)CoreSeconds", Seconds.json(seconds))
-                    object.unsigned(
-                        "\(name)EventsPerCoreSecond",
-                        UInt64(VerifyTimes.rate(report.eventCount, seconds)))
-                }
+        let bytes = JSONObjectWriter.bytes { object in
+            object.bool("isSound", true)
+            object.unsigned("events", report.eventCount)
+            object.unsigned("batches", report.batchCount)
+            object.string("head", report.head.hash.description)
+            object.unsigned("users", UInt64(report.userCount))
+            object.unsigned("forgotten", UInt64(report.forgottenCount))
+            object.unsigned("unopenedNames", UInt64(report.unopenedNameCount))
+            if report.hasRules {
+                object.string("stateDigest", report.stateDigest.description)
+            } else {
+                object.null("stateDigest")
             }
-            print(String(decoding: bytes, as: UTF8.self))
-        } else {
-            print(
-                "sound: " + Words.count(report.eventCount, "event", isGrouped: false) + " in "
-                    + Words.count(report.batchCount, "batch", isGrouped: false) + ", "
-                    + "\(report.pageCount) pages; head \(report.head.hash)")
-            if let kept {
-                print(
-                    (report.keptHeadCount == 1
-                        ? "contains the head" : "contains all \(report.keptHeadCount) heads")
-                        + " of \(kept)"
-                        + (report.hasOwnHead == nil ? "" : ", and the newest it published"))
-            } else if report.hasOwnHead != nil {
-                print("contains the newest head it published; --kept checks what others kept")
+            object.unsigned("keptHeads", UInt64(report.keptHeadCount))
+            if let hasOwnHead = report.hasOwnHead {
+                object.bool("hasOwnHead", hasOwnHead)
+            } else {
+                object.null("hasOwnHead")
             }
-            guard report.eventCount > 0 else { return }
-            if report.unopenedNameCount > report.forgottenCount {
-                print(
-                    "\(report.unopenedNameCount) of \(report.userCount) names were not opened, "
-                        + "\(report.forgottenCount) of them forgotten; whether another is bound "
-                        + "twice is not known")
+            object.unsigned("checkpoints", UInt64(report.keptCheckpointCount))
+            object.strings("checkpointFaults", report.checkpointFaults.map(\.description))
+            if let fault = report.viewsFault {
+                object.string("viewsFault", fault)
+            } else {
+                object.null("viewsFault")
             }
-            let rates = parts(times).map { name, seconds in
-                "\(name) \(Progress.short(VerifyTimes.rate(report.eventCount, seconds)))/s a core"
+            object.bool("hasDamagedSignOfLife", report.hasDamagedSignOfLife)
+            object.strings("keyFaults", report.keyFaults)
+            object.json("seconds", Seconds.json(times.wall))
+            object.unsigned("eventsPerSecond", UInt64(perSecond))
+            object.json("pageSeconds", Seconds.json(times.pages))
+            for (name, seconds) in parts(times) {
+                object.json("\(name)CoreSeconds", Seconds.json(seconds))
+                object.unsigned(
+                    "\(name)EventsPerCoreSecond",
+                    UInt64(VerifyTimes.rate(report.eventCount, seconds)))
             }
-            print(
-                "\(Seconds.text(times.wall)) s, \(Progress.short(perSecond)) events/s; "
-                    + rates.joined(separator: ", ")
-                    + (report.hasRules ? "" : "; the rules were left out"))
         }
+        print(String(decoding: bytes, as: UTF8.self))
+    }
+
+    private func showText(_ report: VerifyReport) {
+        let times = report.times
+        let perSecond = VerifyTimes.rate(report.eventCount, times.wall)
+        print(
+            "sound: " + Words.count(report.eventCount, "event", isGrouped: false) + " in "
+                + Words.count(report.batchCount, "batch", isGrouped: false) + ", "
+                + "\(report.pageCount) pages; head \(report.head.hash)")
+        if let kept {
+            print(
+                (report.keptHeadCount == 1
+                    ? "contains the head" : "contains all \(report.keptHeadCount) heads")
+                    + " of \(kept)"
+                    + (report.hasOwnHead == nil ? "" : ", and the newest it published"))
+        } else if report.hasOwnHead != nil {
+            print("contains the newest head it published; --kept checks what others kept")
+        }
+        guard report.eventCount > 0 else { return }
+        if report.unopenedNameCount > report.forgottenCount {
+            print(
+                "\(report.unopenedNameCount) of \(report.userCount) names were not opened, "
+                    + "\(report.forgottenCount) of them forgotten; whether another is bound "
+                    + "twice is not known")
+        }
+        let rates = parts(times).map { name, seconds in
+            "\(name) \(Progress.short(VerifyTimes.rate(report.eventCount, seconds)))/s a core"
+        }
+        print(
+            "\(Seconds.text(times.wall)) s, \(Progress.short(perSecond)) events/s; "
+                + rates.joined(separator: ", ")
+                + (report.hasRules ? "" : "; the rules were left out"))
     }
 
     private func parts(_ times: VerifyTimes) -> [(name: String, seconds: Double)] {

@@ -101,6 +101,38 @@ import Testing
         #expect(try EventCondition(condition.description) == condition, "\(condition)")
     }
 
+    /// "é" is spelt in two ways: two names, as everywhere else.
+    @Test func namesThatOnlyLookAlikeAreTwo() throws {
+        var event = Self.waiting
+        (event.user, event.project) = ("\u{e9}", "\u{e9}")
+        for key in ["user=", "project=", "project=q or user="] {
+            #expect(try EventCondition(key + "\u{e9}").matches(event))
+            #expect(try !EventCondition(key + "e\u{301}").matches(event))
+        }
+        #expect(try EventCondition("concurrency=\u{e9}/7").matches(event))
+        #expect(try !EventCondition("concurrency=e\u{301}/7").matches(event))
+    }
+
+    /// A mark joins the quote before it to one character, and hides nothing.
+    @Test(arguments: ["\u{301}x y", "x \u{301}", "\\\u{301} ", "\"\u{20D0}", "\r\n", "\u{200D}("])
+    func namesThatBeginWithAMarkReadBack(name: String) throws {
+        var filter = EventFilter()
+        filter.user = name
+        let condition = filter.asCondition
+        #expect(try EventCondition(condition.description) == condition)
+        var event = Self.waiting
+        event.user = name
+        #expect(try EventCondition(condition.description).matches(event))
+    }
+
+    @Test func bracketsThatChangeNothingAreNone() throws {
+        let flat = try EventCondition("user=a or user=b or user=c")
+        #expect(try EventCondition("user=a or (user=b or user=c)") == flat)
+        #expect(try EventCondition("(user=a or user=b) or user=c") == flat)
+        #expect(
+            try EventCondition("user=a").or(EventCondition("user=b or user=c")) == flat)
+    }
+
     struct Refusal: Sendable, CustomTestStringConvertible {
         var text: String
         var column: Int

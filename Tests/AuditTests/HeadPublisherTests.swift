@@ -117,7 +117,7 @@ import Testing
             let path = ledger.directory.headKey
             #expect(Files.exists(path) && !HeadKey.isOpenToOthers(ledger.directory))
             let text = String(decoding: Files.read(path), as: UTF8.self)
-            #expect(text.hasPrefix("ed25519 ") && text.count == 8 + 64 + 1)
+            #expect(text.hasPrefix("ed25519 ") && text.count == 8 + 64 + 1 + 6 + 16 + 1)
             let again = try #require(try HeadKey.read(ledger.directory))
             #expect(Array(again.privateKey.publicKey.rawRepresentation) == signer.key.publicKey)
             #expect(!"\(again)".contains(text.dropFirst(8).prefix(64)))

@@ -283,6 +283,22 @@ import Testing
         #expect(sealed(bytes) == bytes)
     }
 
+    /// A state that no state has, and flags that are neither: with a digest that fits, too, the
+    /// file is not used.
+    @Test func valuesThatMeanNothingAreRefused() throws {
+        let small = try Small(in: scratch("data"))
+        let position = small.kept[1]
+        let whole = Files.read(small.file(position))
+        let last = whole.count - 32 - 30
+        let reader = try LedgerReader(opening: small.directory.path)
+        for (offset, value) in [(last + 28, 7), (last + 29, 2), (272 + 28, 2), (272 + 31, 1)] {
+            var changed = whole
+            changed[offset] = UInt8(value)
+            Files.write(sealed(changed), to: small.file(position))
+            #expect(try small.look(at: position, reader) == [.damaged], "byte \(offset)")
+        }
+    }
+
     /// The digest at the end made anew.
     private func sealed(_ bytes: [UInt8]) -> [UInt8] {
         let content = bytes.dropLast(32)

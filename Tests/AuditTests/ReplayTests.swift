@@ -177,6 +177,18 @@ import Testing
         #expect(decoder.keys(in: [0x1B, 0x71]) == [.escape, .character("q")])
     }
 
+    /// A sequence that never ends is dropped, as much of it however much was read at once.
+    @Test(arguments: [1, 5, 16, 17, 18, 40]) func whatNoTerminalSendsIsDroppedInPieces(size: Int) {
+        let sent = [0x1B, 0x5B] + [UInt8](repeating: 0x31, count: 30) + Array("q".utf8)
+        var decoder = ReplayKeyDecoder()
+        var keys: [ReplayKey] = []
+        for start in stride(from: 0, to: sent.count, by: size) {
+            keys += decoder.keys(in: sent[start ..< min(sent.count, start + size)])
+        }
+        let rest = (0 ..< 15).map { _ in ReplayKey.character("1") }
+        #expect(keys == rest + [.character("q")])
+    }
+
     /// Wherever keys lead, the screen shows the event, its state, and fits the terminal.
     @Test(arguments: [1, 2, 3] as [UInt64])
     func anyKeysLeadToTrueScreens(seed: UInt64) throws {

@@ -31,7 +31,7 @@ import Testing
         ("storm --seconds x", "a number of seconds (5, 0.5)"),
         ("disconnect u1 --session x", "a session's number (1204)"),
         ("tail --after x", "a position (1200)"), ("prove x", "a position (1200)"),
-        ("credential disable x", "a whole number (3)"),
+        ("credential revoke x", "a whole number (3)"),
         ("serve --listen here", "an address (127.0.0.1:8080)"),
     ])
     func aValueThatIsNoneIsToldItsFormAndWhereToReadOn(line: String, form: String) async throws {
@@ -50,7 +50,7 @@ import Testing
     @Test func everyNameOfAValueInTheHelpHasAForm() async throws {
         let texts: Set = [
             "DIR", "FILE", "FILE|URL", "ID", "U", "user", "file", "NAME", "KEY", "TEXT", "DEST",
-            "BACKUP", "CONDITION", "published|FILE", "options", "subcommand",
+            "BACKUP", "CONDITION", "NEW", "published|FILE", "options", "subcommand",
         ]
         // The argument parser lists the values of these itself.
         let listed: Set = [

@@ -4,9 +4,9 @@ import Testing
     static let commands: [[String]] = [
         ["serve"], ["project"], ["project", "set"], ["project", "list"],
         ["credential"], ["credential", "create"], ["credential", "list"],
-        ["credential", "disable"],
+        ["credential", "rotate"], ["credential", "revoke"],
         ["apply"], ["session"], ["disconnect"], ["destroy"], ["repossess"], ["forget"], ["import"],
-        ["export"], ["backup"], ["restore"],
+        ["export"], ["backup"], ["restore"], ["salvage"],
         ["history"], ["state"], ["stats"], ["tail"], ["verify"], ["rebuild"], ["storm"],
         ["head"], ["prove"], ["check-proof"],
         ["explain"], ["replay"], ["diff"], ["whatif"], ["generate"],

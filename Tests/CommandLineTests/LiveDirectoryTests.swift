@@ -94,7 +94,7 @@ import Testing
         try await withServer { scratch, _ in
             try await scratch.done("credential", "create", "--label", "second", "--json")
             #expect(try await scratch.done("credential", "list").count == 1)
-            try await scratch.done("credential", "disable", "1")
+            try await scratch.done("credential", "revoke", "1")
             let entry = try object(try await scratch.done("credential", "list", "--json").only)
             #expect(entry["isDisabled"] as? Bool == true)
         }

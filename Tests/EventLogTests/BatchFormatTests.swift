@@ -85,7 +85,7 @@ import Testing
     /// Header fields that contradict the length or each other, trailer recomputed each time.
     @Test(arguments: [
         (0, 0), (4, 0), (6, 95), (16, 0), (16, 1), (16, 3), (20, 79), (24, 8), (24, 10), (28, 39),
-        (28, 0), (8, 40),
+        (28, 0), (8, 40), (56, 1), (63, 128),
     ])
     func aHeaderThatDoesNotFitIsRefused(offset: Int, value: Int) throws {
         var batch = ForgedBatch(key: 41, bytes: sealed().bytes)
@@ -95,6 +95,17 @@ import Testing
             try batch.bytes.withUnsafeBytes { _ = try BatchView($0, key: 41) }
         }
         #expect(error?.code == .corrupt(position: 41))
+    }
+
+    @Test func positionsBeginWithOne() {
+        var batch = ForgedBatch(key: 0, bytes: sealed().bytes)
+        batch.set(UInt64(0), at: 8)
+        batch.sealRecords()
+        batch.sealHash()
+        let error = #expect(throws: LogError.self) {
+            try batch.bytes.withUnsafeBytes { _ = try BatchView($0, key: 0) }
+        }
+        #expect(error?.code == .corrupt(position: 0))
     }
 
     @Test func everyShorterValueIsRefused() {

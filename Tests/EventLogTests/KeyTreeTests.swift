@@ -1,4 +1,5 @@
 @testable import EventLog
+import Crypto
 import Glibc
 import LogForge
 import ReconnectionRules
@@ -144,6 +145,20 @@ import Testing
             try PersonalKeyFile.read(path, ledgerId: other)
         }
         #expect(error?.message.contains("another ledger") ?? false)
+    }
+
+    /// Bytes that mean nothing are zero: with a digest that fits, too, there is one form. A version
+    /// 0, what is reserved in the header, what is reserved in the first node.
+    @Test(arguments: [(8, 0), (10, 1), (15, 4), (53, 1), (55, 9)])
+    func bytesThatMeanNothingAreZero(offset: Int, value: Int) {
+        var bytes = PersonalKeyFile.encode(ledgerId, content(KeyTree(root: root)))
+        bytes[offset] = UInt8(value)
+        let body = bytes.dropLast(32)
+        let error = #expect(throws: LogError.self) {
+            try PersonalKeyFile.decode(
+                body + Array(SHA256.hash(data: body)), "keys", ledgerId: ledgerId)
+        }
+        #expect(error?.message.contains("is damaged") ?? false)
     }
 
     /// A crash after any step: the file is the old one or the new one, and once somebody opens it
@@ -319,6 +334,17 @@ extension [UInt8] {
                 #expect(TextOpener(nil).address(text, event) == nil)
             }
         }
+    }
+
+    /// Kind, bits, and how the address begins: forms that are never stored.
+    @Test(arguments: [
+        [4, 25, 192, 0, 2, 0], [4, 24, 192, 0, 2, 7], [4, 32, 192, 0, 2, 7, 1], [4, 0], [6, 64],
+        [6, 48, 0x20, 1, 0xD, 0xB8, 0, 1, 1], [6, 128] + [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255],
+        [5, 32],
+    ] as [[UInt8]])
+    func whatIsNeverStoredIsNoAddress(begin: [UInt8]) {
+        let stored = begin + [UInt8](repeating: 0, count: ClientAddress.byteCount - begin.count)
+        #expect(stored.withUnsafeBytes { ClientAddress(stored: $0) } == nil)
     }
 
     @Test(arguments: [

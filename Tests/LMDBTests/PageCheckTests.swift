@@ -100,6 +100,27 @@ import Testing
         }
     }
 
+    /// A damaged name is for a terminal, too.
+    @Test func faultsShowNoControlCharacter() throws {
+        let directory = try TemporaryDirectory()
+        let name = "x\u{1B}[2J\u{9F}"
+        do {
+            let environment = try openQuickly(directory.path)
+            try commit([[1, 2, 3]], to: environment, table: name)
+        }
+        var changed = try readFile(directory.dataFile)
+        let bytes = Array(name.utf8)
+        let place = try #require(
+            changed.indices.dropLast(64).last { changed[$0...].starts(with: bytes) })
+        // The flags of the table's record, which stands behind its name.
+        changed[place + bytes.count + 4] = 4
+        try writeFile(directory.dataFile, changed)
+        let fault = try #require(throws: PageFault.self) {
+            try PageCheck.check(directory: directory.path)
+        }
+        #expect(fault.description.contains("table x\u{FFFD}[2J\u{FFFD} has flags 4"), "\(fault)")
+    }
+
     /// Whatever bits flip: the check does not crash, and LMDB can walk and change what it accepts.
     @Test(arguments: [101, 102] as [UInt64])
     func whatPassesCanBeWalked(seed: UInt64) async {

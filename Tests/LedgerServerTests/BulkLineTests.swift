@@ -133,6 +133,24 @@ import Testing
         #expect(outcome(of: [exact]) == ["faulty", "invalidLine", "0", "1"])
     }
 
+    /// "é" is spelt in two ways: two projects, and each is asked for.
+    @Test func projectsThatOnlyLookAlikeAreTwo() {
+        let lines = ["\u{e9}", "e\u{301}", "\u{e9}", "e\\u0301"].map {
+            #"{"action":"apply","user":"u","project":"\#($0)"}"#
+        }
+        var reader = BulkReader()
+        reader.append(ByteBuffer(string: lines.joined(separator: "\n")))
+        var batch = reader.makeBatch()
+        var asked: [[UInt8]] = []
+        while case .needsProject(let name) = reader.read(into: &batch, isEnd: true) {
+            asked.append(Array(name.utf8))
+            reader.learn(name, isKnown: name.utf8.elementsEqual("\u{e9}".utf8))
+        }
+        #expect(asked == [Array("\u{e9}".utf8), Array("e\u{301}".utf8)])
+        #expect(batch.lines == [.single, .faulty, .single, .faulty])
+        #expect(batch.faults.map(\.code) == [.unknownProject, .unknownProject])
+    }
+
     @Test func aFullBatchIsFollowedByAnother() {
         let line = Array(#"{"action":"reconnect","user":"u1","project":"p"}"#.utf8) + [0x0A]
         let count = BulkReader.actionCountMax

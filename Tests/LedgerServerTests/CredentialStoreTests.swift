@@ -89,7 +89,7 @@ import Testing
     }
 
     private static let damages = [
-        "", "{", "[]", #"{"version":1}"#, #"{"version":2,"credentials":[]}"#,
+        "", "{", "[]", #"{"version":1}"#, #"{"version":3,"credentials":[]}"#,
         #"{"version":1,"credentials":[{"number":1}]}"#,
         #"""
         {"version":1,"credentials":[{"number":2,"secretId":"a","secretKey":"b",

@@ -126,6 +126,20 @@ extension LedgerTests {
             try expectSound(scratch)
         }
 
+        /// "é" is spelt in two ways: two projects, in one batch too.
+        @Test func projectsThatOnlyLookAlikeAreTwo() async throws {
+            try await withLedger(scratch, clock) { ledger in
+                try await ledger.modifyProject("\u{e9}", ProjectChange(concurrencyCount: 4))
+                var batch = ActionBatch()
+                batch.apply(user: "ann", project: "\u{e9}")
+                batch.apply(user: "bob", project: "e\u{301}")
+                batch.apply(user: "cid", project: "\u{e9}")
+                let reply = try await ledger.perform(batch)
+                #expect(reply.items.map(\.fault) == [.none, .unknownProject, .none])
+                #expect(try await ledger.user("bob") == nil)
+            }
+        }
+
         @Test func whatIsNoActionNamesNobody() async throws {
             try await withLedger(scratch, clock) { ledger in
                 try await ledger.modifyProject("p", ProjectChange(concurrencyCount: 1))

@@ -420,6 +420,40 @@ extension LedgerTests {
             #expect(gone.forgottenCount == 1 && gone.unopenedNameCount == 2)
         }
 
+        /// As above, and somebody was forgotten whom no event of that log names any more: the key
+        /// of that number is gone, so it is given to nobody.
+        @Test func aNumberForgottenInLostEventsIsPassedOver() async throws {
+            try await populate(scratch)
+            let log = readBytes(scratch.directory.log + "/data.mdb")
+            try await withLedger(scratch, clock, options) { ledger in
+                for name in ["lost 1", "lost 2", "lost 3"] {
+                    try await ledger.apply(user: name, project: "demo")
+                }
+                try await ledger.forget(user: "lost 1")
+                try await ledger.forget(user: "lost 3")
+            }
+            writeBytes(scratch.directory.log + "/data.mdb", log)
+            scratch.remove("views")
+            try await withLedger(scratch, clock, options) { ledger in
+                let reply = try await ledger.apply(user: "new 1", project: "demo")
+                #expect(reply.event.user == 302)
+                var batch = ActionBatch()
+                batch.apply(user: "new 2", project: "demo")
+                let position = try await ledger.perform(batch).items[0].position
+                #expect(try ledger.log.event(at: position)?.user == 304)
+            }
+            let report = try Verifier.verify(scratch.directory)
+            #expect(report.forgottenCount == 2 && report.unopenedNameCount == 2)
+            do {
+                let reader = try LedgerReader(opening: scratch.path)
+                #expect(reader.userName(of: 302) == "new 1")
+                #expect(reader.userName(of: 304) == "new 2")
+                #expect(reader.isForgotten(301) && reader.isForgotten(303))
+                #expect(StateDigest.of(reader.state) == report.stateDigest)
+            }
+            #expect(try Rebuilder.rebuild(scratch.directory).isSame)
+        }
+
         // MARK: - The key file
 
         @Test func withoutItsKeysALedgerIsNotWritten() async throws {

@@ -151,6 +151,18 @@ extension LedgerTests {
             await ledger.close()
         }
 
+        /// As above, a moment before: LMDB has opened its file and written nothing.
+        @Test func aCreationKilledBeforeItsFirstByteCanBeRepeated() async throws {
+            mkdir(scratch.directory.log, 0o700)
+            writeBytes(scratch.directory.log + "/data.mdb", [])
+            writeBytes(scratch.directory.log + "/lock.mdb", [UInt8](repeating: 0, count: 65_664))
+            #expect(try scratch.directory.content() == .new)
+            #expect(await code { _ = try LedgerReader(opening: scratch.path) } == .directory)
+            let ledger = try Ledger(opening: scratch.path)
+            try await ledger.modifyProject("demo", ProjectChange(concurrencyCount: 7))
+            await ledger.close()
+        }
+
         @Test func whatIsNoLedgerIsLeftAlone() async throws {
             writeBytes(scratch.path + "/letter.txt", Array("dear diary".utf8))
             #expect(await code { _ = try Ledger(opening: scratch.path) } == .directory)

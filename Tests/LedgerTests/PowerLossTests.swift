@@ -1,167 +1,192 @@
 import EventLog
 import Ledger
-import LogForge
+import LedgerModel
+import PowerCuts
 import ReconnectionRules
 import Testing
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 extension LedgerTests {
-    /// The power fails at any moment under load. Between two waits for the disk it may have written
-    /// any of what it was given, in any order, and parts of it, sector by sector. Whatever it left:
-    /// the log opens, its chain is whole, and everything answered by then is in it.
+    /// The power fails at any moment. Between two waits for the disk a file may keep any of what
+    /// was written to it, in any order, sector by sector, and names any of what was done to them.
+    /// Whatever that leaves of a data directory: the log opens, its chain is whole, everything
+    /// answered by then is in it, and every view of it says so.
     ///
-    /// `HOLDFAST_POWER_CUTS` raises the number of states that are opened.
-    @Suite(.enabled(if: Faults.isAvailable, "needs glibc, dynamically linked"))
+    /// `HOLDFAST_POWER_CUTS` raises the number of states; `Tools/power-cuts` opens many more.
+    @Suite(.enabled(if: DiskJournal.isAvailable, "needs glibc, dynamically linked"))
     struct PowerLoss {
-        private static let sectorByteCount = 512
         private let scratch: Scratch
-        private let clock = ManualClock()
 
-        init() throws { scratch = try Scratch() }
+        init() throws { scratch = try Scratch(isInMemory: true) }
 
-        /// One thing asked of the disk.
-        private enum Step {
-            case write(offset: Int, bytes: [UInt8])
-            case wait
+        private func cuts(_ seed: UInt64, _ kind: Load.Kind?) -> PowerCuts {
+            var cuts = PowerCuts(folder: scratch.path + "/cuts", seed: seed)
+            cuts.kind = kind
+            cuts.stateCount = max(36, environmentNumber("HOLDFAST_POWER_CUTS", default: 0) / 6)
+            return cuts
         }
 
-        private struct Answered {
-            var event: Event
-            /// Steps that were done when it was answered.
-            var stepCount: Int
+        private static let kinds: [Load.Kind] = [
+            .engine, .engine, .backup, .restore, .importing, .rebuild,
+        ]
+
+        @Test(arguments: kinds.indices.map { ($0, kinds[$0]) })
+        func whatWasAnsweredSurvivesAPowerCut(number: Int, kind: Load.Kind) async throws {
+            let seed = seed("power cuts, \(kind)") &+ UInt64(number)
+            let (recording, tally) = try await cuts(seed, kind).run()
+            print("power cuts: \(recording.name); \(tally.stateCount) states")
+            #expect(tally.blankCount + tally.exactCount + tally.longerCount == tally.stateCount)
+            #expect(tally.answerCount > 0 && tally.verifiedCount > 2)
+            #expect(tally.shorterCount == 0 && tally.refusedCount == 0)
+            if [.backup, .restore, .importing].contains(kind) { #expect(tally.unfinishedCount > 0) }
         }
 
-        @Test func whatWasAnsweredSurvivesAPowerCut() async throws {
-            let cutCount = environmentNumber("HOLDFAST_POWER_CUTS", default: 400)
-            var generator = SeededGenerator(
-                seed: SeededGenerator.announced(4_711, for: "power cuts"))
-            let (start, steps, answers, figures) = try await load()
-            let syncs = steps.count { if case .wait = $0 { true } else { false } }
-            print(
-                "power cuts: \(answers.count) answers, \(steps.count) steps, \(figures.commits) "
-                    + "commits, \(syncs) waits")
-            #expect(
-                figures.syncs + 10 < 2 * figures.commits, "commits that shared their wait")
-            var newest = (full: 0, lost: 0)
-            for _ in 0 ..< cutCount {
-                let cut = generator.below(steps.count + 1)
-                let image = image(start, steps[..<cut], &generator)
-                let last = try check(image, answers.filter { $0.stepCount <= cut })
-                let given = answers.last { $0.stepCount <= cut }?.event.position ?? 0
-                if last > given { newest.full += 1 } else { newest.lost += 1 }
+        /// A medium that says a wait is over and has not written: what is left is refused, or it is
+        /// the beginning of what was answered, sound in itself, and no head fits it that covers
+        /// more.
+        @Test func aMediumThatLiesLeavesABeginningOrARefusal() async throws {
+            var tally = CutTally()
+            for number in 0 ..< 3 {
+                var cuts = cuts(seed("lying") &+ UInt64(number), .engine)
+                cuts.lieEvery = 1
+                tally.add(try await cuts.run().tally)
             }
-            print("power cuts: \(cutCount) states; in \(newest.full) more was there than answered")
-            #expect(newest.full > 0 && newest.lost > 0, "both kinds of cut were met")
+            print("lying: \(tally.shorterCount) shorter, \(tally.refusedCount) refused")
+            #expect(tally.shorterCount + tally.refusedCount > 0)
         }
 
-        /// A ledger under load. Returns the log file as it was before, what was asked of the disk
-        /// since, and what was answered when.
-        private func load() async throws
-            -> ([UInt8], [Step], [Answered], (commits: UInt64, syncs: UInt64))
-        {
-            let answers = Shared<[Answered]>([])
-            let faults = Faults(on: scratch.directory.log + "/data.mdb")
-            var start: [UInt8] = []
-            var figures = (commits: UInt64(0), syncs: UInt64(0))
-            try await withLedger(scratch, clock) { ledger in
-                try await ledger.modifyProject("demo", ProjectChange(concurrencyCount: 600))
-                start = readBytes(scratch.directory.log + "/data.mdb")
-                faults.record()
-                // Slow enough that a batch is always queued behind the one under way.
-                faults.delay(.sync, microseconds: 4_000)
-                let before = ledger.currentMetrics
-                try await withThrowingTaskGroup(of: Void.self) { group in
-                    for caller in 0 ..< 48 {
-                        group.addTask {
-                            for round in 0 ..< 15 {
-                                let actions = (0 ..< 10).map { number -> Action in
-                                    let user = "u\(caller)-\(number)"
-                                    switch round % 3 {
-                                    case 0: return .apply(user: user, project: "demo")
-                                    case 1: return .createSession(user: user)
-                                    default: return .disconnect(user: user)
-                                    }
-                                }
-                                let replies = try await ledger.performAll(actions)
-                                let stepCount = faults.recordedCount
-                                let given = try replies.map {
-                                    Answered(event: try $0.get().event, stepCount: stepCount)
-                                }
-                                answers.change { $0 += given }
-                            }
-                        }
-                    }
-                    try await group.waitForAll()
-                }
-                let after = ledger.currentMetrics
-                figures = (
-                    after.commitCount - before.commitCount, after.syncCount - before.syncCount)
-            }
-            let given = answers.value.sorted { $0.event.position < $1.event.position }
-            return (start, Self.steps(faults.recorded), given, figures)
-        }
-
-        private static func steps(_ bytes: [UInt8]) -> [Step] {
-            var steps: [Step] = []
-            var rest = bytes[...]
-            func number() -> Int {
-                let value = rest.prefix(8).withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }
-                rest = rest.dropFirst(8)
-                return Int(value)
-            }
-            while let kind = rest.popFirst() {
-                let offset = number()
-                let length = number()
-                let content = Array(rest.prefix(length))
-                rest = rest.dropFirst(length)
-                steps.append(
-                    kind == UInt8(Faults.Kind.sync.rawValue)
-                        ? .wait : .write(offset: offset, bytes: content))
-            }
-            return steps
-        }
-
-        /// What the disk may hold: everything up to the last wait, and any sectors of what was
-        /// written since.
-        private func image(
-            _ start: [UInt8], _ steps: ArraySlice<Step>, _ generator: inout SeededGenerator
-        ) -> [UInt8] {
-            var image = start
-            let waited = steps.lastIndex { if case .wait = $0 { true } else { false } } ?? -1
-            // None of it, all of it, or some: the extremes are the likely ones.
-            let share = [0, 10, generator.below(10)][generator.below(3)]
-            for (index, step) in zip(steps.indices, steps) {
-                guard case .write(let offset, let bytes) = step else { continue }
-                for first in stride(from: 0, to: bytes.count, by: Self.sectorByteCount) {
-                    if index > waited, generator.below(10) >= share { continue }
-                    let sector = bytes[first ..< min(first + Self.sectorByteCount, bytes.count)]
-                    let end = offset + first + sector.count
-                    if image.count < end {
-                        image += [UInt8](repeating: 0, count: end - image.count)
-                    }
-                    image.replaceSubrange(offset + first ..< end, with: sector)
+        /// The canary: the same states, held to what an honest medium owes, are found at fault.
+        @Test func aWaitThatDoesNothingIsFound() async throws {
+            var found = 0
+            for number in 0 ..< 3 {
+                var cuts = cuts(seed("canary") &+ UInt64(number), .engine)
+                cuts.lieEvery = 1
+                cuts.hidesLies = true
+                do { _ = try await cuts.run() } catch let failure as PowerCutFailure {
+                    found += 1
+                    #expect(failure.description.contains("seed"))
                 }
             }
-            return image
+            #expect(found > 0)
         }
 
-        /// Opens what the disk holds. Returns the newest position there.
-        private func check(_ image: [UInt8], _ answers: [Answered]) throws -> Position {
-            let directory = ScratchDirectory()
-            let path = directory("log")
-            Files.makeDirectory(path)
-            // Whole pages: the file system's own sizes are in pages as well.
-            let padding = (4096 - image.count % 4096) % 4096
-            Files.write(image + [UInt8](repeating: 0, count: padding), to: path + "/data.mdb")
-            let log = try EventLog(directory: path, mode: .readOnly)
-            var events: [Position: Event] = [:]
-            try log.forEachBatch { batch in
-                try batch.forEachEvent { event, _ in events[event.position] = event }
-                return true
+        // MARK: - What was found
+
+        /// The directory's own name, in its parent, is waited for as well.
+        @Test func aNewLedgerIsThereWithTheFirstAnswer() async throws {
+            let folder = scratch.path + "/new"
+            mkdir(folder, 0o700)
+            let journal = DiskJournal(of: folder)
+            let ledger = try Ledger(opening: folder + "/data")
+            try await ledger.modifyProject("demo", ProjectChange(concurrencyCount: 1))
+            let count = journal.count
+            await ledger.close()
+            var model = DiskModel(journal.steps, folder: folder)
+            model.advance(to: count)
+            var random = SplitMix64(seed: 1)
+            let state = model.draw(DiskState.Share.none, &random)
+            for name in ["/data", "/data/log", "/data/log/data.mdb", "/data/personal.keys"] {
+                #expect(state.entries.keys.contains(name), "\(name) is lost")
             }
-            for answer in answers {
-                #expect(events[answer.event.position] == answer.event)
+        }
+
+        /// Whoever made the files may have been killed before it waited for their names: who opens
+        /// them next, and answers, does.
+        @Test func anOpeningWaitsForTheNamesThatItFinds() async throws {
+            let path = scratch.path + "/killed"
+            do {
+                let ledger = try Ledger(opening: path)
+                try await ledger.modifyProject("demo", ProjectChange(concurrencyCount: 1))
+                await ledger.close()
             }
-            return try log.head().position
+            #expect(try await eventually { (try? LedgerReader(opening: path)) != nil })
+            let journal = DiskJournal(of: scratch.path)
+            let ledger = try Ledger(opening: path)
+            let waited = Set(journal.steps.filter { $0.kind == .sync }.map(\.inode))
+            for directory in [scratch.path, path, path + "/log"] {
+                var status = stat()
+                #expect(stat(directory, &status) == 0 && waited.contains(UInt64(status.st_ino)))
+            }
+            await ledger.close()
+        }
+    }
+
+    /// The model of a disk that the power cuts are drawn from.
+    @Suite struct Disk {
+        private func step(
+            _ kind: DiskStep.Kind, _ begun: Int, inode: UInt64 = 7, offset: Int = 0,
+            path: String = "", to other: String = "", bytes: [UInt8] = []
+        ) -> DiskStep {
+            DiskStep(
+                kind: kind, begun: begun, inode: inode, offset: offset, path: path,
+                otherPath: other, bytes: bytes)
+        }
+
+        private func states(
+            _ steps: [DiskStep], _ share: DiskState.Share? = nil
+        ) -> [[String: [UInt8]?]] {
+            var model = DiskModel(steps, folder: "/f")
+            model.advance(to: steps.count)
+            var random = SplitMix64(seed: 3)
+            return (0 ..< 200).map { _ in model.draw(share, &random).entries }
+        }
+
+        @Test func sectorsComeAndStayAwayByThemselves() {
+            let steps = [
+                step(.create, 0, path: "/f/a"), step(.sync, 1, inode: 1),
+                step(.write, 2, bytes: [UInt8](repeating: 1, count: 1_024)),
+                step(.write, 3, offset: 512, bytes: [UInt8](repeating: 2, count: 512)),
+            ]
+            let contents = Set(states(steps).map { $0["/a"]!! })
+            for first in [UInt8(0), 1] {
+                for second in [UInt8(0), 1, 2] where first > 0 || second > 0 {
+                    let sectors = [first, second].map { [UInt8](repeating: $0, count: 512) }
+                    let whole = Array(sectors.joined())
+                    let short = second == 0 ? sectors[0] : whole
+                    #expect(contents.contains(short) || contents.contains(whole))
+                }
+            }
+            #expect(contents.contains([]))
+        }
+
+        @Test func aWaitCoversWhatWasDoneBeforeItBegan() {
+            let steps = [
+                step(.create, 0, path: "/f/a"), step(.sync, 1, inode: 1),
+                step(.write, 2, bytes: [1]), step(.write, 3, offset: 1, bytes: [2]),
+                // Began before the second write, ended after it.
+                step(.sync, 3),
+            ]
+            #expect(Set(states(steps).map { $0["/a"]!! }) == [[1], [1, 2]])
+        }
+
+        @Test func aRenameHappensWholeOrNotAtAll() {
+            let steps = [
+                step(.create, 0, path: "/f/a"), step(.create, 1, inode: 8, path: "/f/b"),
+                step(.write, 2, bytes: [1]), step(.sync, 3),
+                step(.write, 4, inode: 8, bytes: [2]), step(.sync, 5, inode: 8),
+                step(.sync, 6, inode: 1), step(.rename, 7, path: "/f/b", to: "/f/a"),
+            ]
+            let found = Set(states(steps).map { "\($0["/a"]!!) \($0["/b"] != nil)" })
+            #expect(found == ["[1] true", "[2] false"])
+            // Waited for, it has happened.
+            #expect(states(steps + [step(.sync, 8, inode: 1)], DiskState.Share.none)
+                .allSatisfy { $0["/a"]!! == [2] && $0["/b"] == nil })
+        }
+
+        @Test func aNameThatWasNotWaitedForMayBeLost() {
+            let steps = [
+                step(.makeDirectory, 0, inode: 9, path: "/f/d"),
+                step(.create, 1, path: "/f/d/a"), step(.write, 2, bytes: [1]), step(.sync, 3),
+            ]
+            let found = states(steps)
+            #expect(found.contains { $0.isEmpty })
+            #expect(found.contains { $0["/d"] != nil && $0["/d/a"] == nil })
+            #expect(found.contains { $0["/d/a"] == .some([1]) })
         }
     }
 }

@@ -16,7 +16,7 @@ from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-READY = re.compile(r"http://127\.0\.0\.1:(\d+)")
+READY = re.compile(r"https?://127\.0\.0\.1:(\d+)")
 
 
 def binary():
@@ -45,6 +45,8 @@ class Server:
     def __init__(self, directory, arguments=()):
         self.directory = str(directory)
         self.arguments = arguments
+        # The certificate that clients trust, where the server speaks TLS.
+        self.certificate = None
         self.process = None
         self.port = None
         keys = json.loads(command("credential", "create", "--data", self.directory, "--json"))
@@ -88,8 +90,9 @@ class Server:
 
     def profile(self, sign_method=None, http_method="POST", unsigned=False):
         http = HttpProfile(
-            protocol="http", endpoint=f"127.0.0.1:{self.port}", reqMethod=http_method,
-            reqTimeout=20, keepAlive=True)
+            protocol="https" if self.certificate else "http",
+            endpoint=f"127.0.0.1:{self.port}", reqMethod=http_method, reqTimeout=20,
+            keepAlive=True, certification=self.certificate)
         profile = ClientProfile(signMethod=sign_method, httpProfile=http)
         profile.unsignedPayload = unsigned
         return profile

@@ -28,6 +28,7 @@ missing_packages() {
     { command -v pkg-config >/dev/null && pkg-config --exists lmdb; } || echo liblmdb-dev
     command -v python3 >/dev/null || echo python3
     if [ "${1:-}" = tests ]; then
+        command -v openssl >/dev/null || echo openssl
         python3 -c 'import venv, ensurepip' 2>/dev/null || echo python3-venv
     fi
 }

@@ -8,7 +8,8 @@ final class LogQuestions {
     private let view: RecoveredView
     /// Events that may still be read in searches along the log.
     private(set) var searchBudget: Int
-    /// Events of the ledger itself from the newest backward, as far as they were needed.
+    /// The ledger's own events from the newest backward, as far as they were needed: openings,
+    /// epochs, and others that take no time.
     private var openings: [Event] = []
     private var nextOpening: Position
     private var changes: [ProjectNumber: [Event]] = [:]

@@ -83,7 +83,9 @@ public struct EventExporter {
         // Texts are at hand here, and opened one after the other.
         let opener = TextOpener(reader.view.keys)
         var (done, left, isCutShort) = (UInt64(0), query.limit, false)
+        var isReached = false
         try reader.log.forEachBatch(from: plan.low) { batch in
+            isReached = isReached || batch.lastPosition >= plan.high
             if batch.firstPosition > plan.high || isCutShort { return false }
             try batch.forEachEvent(from: plan.low) { event, text in
                 guard event.position <= plan.high, !isCutShort, plan.wanted.matches(event) else {
@@ -98,6 +100,7 @@ public struct EventExporter {
             try progress?(min(done, total), total)
             return true
         }
+        guard isReached || isCutShort else { throw ScanEnd.tooEarly(plan.high) }
         return isCutShort
     }
 

@@ -2,6 +2,9 @@ import Ledger
 public import ReconnectionRules
 
 /// Cuts a condition into words, values, signs and brackets, each with its column.
+///
+/// It goes by Unicode scalars, not by characters: a mark that joins the quote before it, at the
+/// beginning of a name, must not hide the quote.
 struct ConditionLexer {
     enum Token: Equatable {
         case word(String)
@@ -12,21 +15,32 @@ struct ConditionLexer {
         case end
     }
 
-    private let characters: [Character]
+    private let scalars: [Unicode.Scalar]
+    /// Of each scalar, and of the end: in characters, as people count.
+    private let columns: [Int]
     private var index = 0
 
-    init(_ text: String) { characters = Array(text) }
+    init(_ text: String) {
+        scalars = Array(text.unicodeScalars)
+        var columns: [Int] = []
+        columns.reserveCapacity(scalars.count + 1)
+        for (column, character) in text.enumerated() {
+            for _ in character.unicodeScalars { columns.append(column + 1) }
+        }
+        columns.append((columns.last ?? 0) + 1)
+        self.columns = columns
+    }
 
-    static func isWordCharacter(_ character: Character) -> Bool {
-        !character.isWhitespace && !"()=!<>\"'".contains(character)
+    static func isWordScalar(_ scalar: Unicode.Scalar) -> Bool {
+        !scalar.properties.isWhitespace && !"()=!<>\"'".unicodeScalars.contains(scalar)
     }
 
     /// The next token and the column it begins in.
     mutating func next() throws(ConditionError) -> (token: Token, column: Int) {
-        while index < characters.count, characters[index].isWhitespace { index += 1 }
-        let column = index + 1
-        guard index < characters.count else { return (.end, column) }
-        let first = characters[index]
+        while index < scalars.count, scalars[index].properties.isWhitespace { index += 1 }
+        let column = columns[index]
+        guard index < scalars.count else { return (.end, column) }
+        let first = scalars[index]
         switch first {
         case "(", ")":
             index += 1
@@ -35,15 +49,21 @@ struct ConditionLexer {
         case "\"", "'": return (.quoted(try quoted(first, column)), column)
         default:
             let start = index
-            while index < characters.count, Self.isWordCharacter(characters[index]) { index += 1 }
-            return (.word(String(characters[start..<index])), column)
+            while index < scalars.count, Self.isWordScalar(scalars[index]) { index += 1 }
+            return (.word(Self.text(scalars[start..<index])), column)
         }
     }
 
+    private static func text(_ scalars: some Sequence<Unicode.Scalar>) -> String {
+        var text = ""
+        text.unicodeScalars.append(contentsOf: scalars)
+        return text
+    }
+
     private mutating func order(_ column: Int) throws(ConditionError) -> ConditionOrder {
-        var sign = String(characters[index])
+        var sign = String(scalars[index])
         index += 1
-        if index < characters.count, characters[index] == "=" {
+        if index < scalars.count, scalars[index] == "=" {
             sign.append("=")
             index += 1
         }
@@ -56,23 +76,23 @@ struct ConditionLexer {
     }
 
     private mutating func quoted(
-        _ mark: Character, _ column: Int
+        _ mark: Unicode.Scalar, _ column: Int
     ) throws(ConditionError) -> String {
         var text = ""
         index += 1
-        while index < characters.count {
-            let character = characters[index]
+        while index < scalars.count {
+            let scalar = scalars[index]
             index += 1
-            if character == mark { return text }
-            if character == "\\", index < characters.count {
-                text.append(characters[index])
+            if scalar == mark { return text }
+            if scalar == "\\", index < scalars.count {
+                text.unicodeScalars.append(scalars[index])
                 index += 1
             } else {
-                text.append(character)
+                text.unicodeScalars.append(scalar)
             }
         }
         throw ConditionError(
-            column: characters.count + 1, message: "expected \(mark) to end the text that begins "
+            column: columns[scalars.count], message: "expected \(mark) to end the text that begins "
                 + "in column \(column)")
     }
 }
@@ -117,7 +137,7 @@ struct ConditionParser {
             try advance()
             nodes.append(try parseAnd())
         }
-        return nodes.count == 1 ? nodes[0] : .or(nodes)
+        return .disjunction(nodes)
     }
 
     private mutating func parseAnd() throws(ConditionError) -> ConditionNode {

@@ -32,7 +32,7 @@ public struct EventCondition: Sendable, Equatable {
 
     /// True where either is.
     public func or(_ other: EventCondition) -> EventCondition {
-        EventCondition(.or([node, other.node]))
+        EventCondition(.disjunction([node, other.node]))
     }
 
     /// True where it is not.
@@ -95,13 +95,15 @@ enum ConditionTest: Sendable, Equatable {
     func matches(_ named: NamedEvent) -> Bool {
         switch self {
         // A forgotten user has a number and no name.
-        case .user(let name): name.isEmpty ? named.event.user == 0 : named.user == name
+        case .user(let name):
+            name.isEmpty ? named.event.user == 0 : NameBytes.areEqual(named.user, name)
         case .project(let name):
             name.isEmpty
                 ? named.project.isEmpty && named.inputProject.isEmpty
-                : named.project == name || named.inputProject == name
+                : NameBytes.areEqual(named.project, name)
+                    || NameBytes.areEqual(named.inputProject, name)
         case .place(let project, let number):
-            named.project == project && named.event.concurrency == number
+            NameBytes.areEqual(named.project, project) && named.event.concurrency == number
         default: matches(named.event)
         }
     }
@@ -158,6 +160,13 @@ indirect enum ConditionNode: Sendable, Equatable {
             if case .and(let inner) = node { inner } else { [node] }
         }
         return flat.count == 1 ? flat[0] : .and(flat)
+    }
+
+    static func disjunction(_ nodes: [ConditionNode]) -> ConditionNode {
+        let flat = nodes.flatMap { node in
+            if case .or(let inner) = node { inner } else { [node] }
+        }
+        return flat.count == 1 ? flat[0] : .or(flat)
     }
 
     func matches(_ event: Event, _ test: (ConditionTest) -> Bool) -> Bool {
@@ -238,11 +247,13 @@ extension ConditionTest {
     }
 
     private static func quoted(_ text: String) -> String {
-        if !text.isEmpty, text.allSatisfy(ConditionLexer.isWordCharacter) { return text }
+        if !text.isEmpty, text.unicodeScalars.allSatisfy(ConditionLexer.isWordScalar) {
+            return text
+        }
         var quoted = "\""
-        for character in text {
-            if character == "\"" || character == "\\" { quoted.append("\\") }
-            quoted.append(character)
+        for scalar in text.unicodeScalars {
+            if scalar == "\"" || scalar == "\\" { quoted.append("\\") }
+            quoted.unicodeScalars.append(scalar)
         }
         return quoted + "\""
     }

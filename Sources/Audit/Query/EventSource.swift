@@ -55,7 +55,9 @@ final class ForwardScan: EventSource {
         var byteCount = 0
         var following = next
         var hasMore = false
+        var isReached = false
         try log.forEachBatch(from: next) { batch in
+            isReached = batch.lastPosition >= high
             guard batch.firstPosition <= high else { return false }
             var isFull = false
             try batch.forEachEvent(from: next) { event, _ in
@@ -73,8 +75,19 @@ final class ForwardScan: EventSource {
             hasMore = isFull || byteCount >= sizes.byteCount
             return !hasMore
         }
+        guard hasMore || isReached else { throw ScanEnd.tooEarly(high) }
         next = hasMore ? following : .max
         return page
+    }
+}
+
+/// A walk that ends before the log does: a page of its tree was damaged while it was open.
+enum ScanEnd {
+    static func tooEarly(_ position: Position) -> LogError {
+        LogError(
+            .corrupt(position: position),
+            "the log is damaged: a walk to position \(position) ended before it; run holdfast "
+                + "verify, and restore a backup")
     }
 }
 
@@ -106,6 +119,7 @@ final class BackwardScan: EventSource {
         var byteCount = 0
         var following: Position = 0
         try log.read { snapshot in
+            if follower == nil { try snapshot.requireReached(next) }
             try snapshot.forEachBatchBackward(from: next) { batch in
                 try checkLink(of: batch)
                 guard batch.lastPosition >= low else { return false }

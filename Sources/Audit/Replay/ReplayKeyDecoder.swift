@@ -2,6 +2,8 @@
 /// the arrow and paging keys in the forms that terminals in use send.
 public struct ReplayKeyDecoder: Sendable {
     private var bytes: [UInt8] = []
+    /// No sequence is longer.
+    private static let sequenceByteCountMax = 17
 
     public init() {}
 
@@ -67,9 +69,10 @@ public struct ReplayKeyDecoder: Sendable {
         guard bytes[1] == UInt8(ascii: "[") || bytes[1] == UInt8(ascii: "O") else {
             return (.escape, 1)
         }
-        guard let end = bytes.indices.dropFirst(2).first(where: { bytes[$0] >= 0x40 }) else {
-            // No sequence is this long.
-            return bytes.count > 16 ? (nil, bytes.count) : nil
+        let longest = bytes.indices.prefix(Self.sequenceByteCountMax)
+        guard let end = longest.dropFirst(2).first(where: { bytes[$0] >= 0x40 }) else {
+            // So much goes however much of it was read at once.
+            return longest.count == Self.sequenceByteCountMax ? (nil, longest.count) : nil
         }
         let parameter = bytes[2..<end].prefix { $0 != UInt8(ascii: ";") }
         return (Self.key(bytes[end], String(decoding: parameter, as: UTF8.self)), end + 1)

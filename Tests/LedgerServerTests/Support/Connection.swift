@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import NIOSSL
 
 /// What a server sent back.
 struct Reply: Sendable {
@@ -25,9 +26,13 @@ final class Connection {
         self.outbound = outbound
     }
 
-    /// - Parameter receiveBufferByteCount: a small one makes the server wait for a slow reader.
+    /// - Parameters:
+    ///   - receiveBufferByteCount: a small one makes the server wait for a slow reader.
+    ///   - address: the client's own, of this machine.
+    ///   - tls: speaks TLS and trusts what this says.
     static func with<Result>(
-        port: Int, receiveBufferByteCount: Int? = nil, _ body: (Connection) async throws -> Result
+        port: Int, receiveBufferByteCount: Int? = nil, from address: String? = nil,
+        tls: NIOSSLContext? = nil, _ body: (Connection) async throws -> Result
     ) async throws -> Result {
         var bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.allowRemoteHalfClosure, value: true)
@@ -35,10 +40,18 @@ final class Connection {
             bootstrap = bootstrap.channelOption(
                 .socketOption(.so_rcvbuf), value: SocketOptionValue(count))
         }
+        if let address {
+            bootstrap = bootstrap.bind(to: try SocketAddress(ipAddress: address, port: 0))
+        }
         let channel = try await bootstrap
             .connect(host: "127.0.0.1", port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
+                    if let tls {
+                        // The server is known by its address.
+                        try channel.pipeline.syncOperations.addHandler(
+                            NIOSSLClientHandler(context: tls, serverHostname: nil))
+                    }
+                    return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
                         wrappingChannelSynchronously: channel,
                         configuration: .init(isOutboundHalfClosureEnabled: true))
                 }
@@ -134,6 +147,13 @@ final class Connection {
     /// Waits until the server closes; what it still sends is dropped.
     func waitForEnd() async {
         while (try? await receive()) != nil { received = [] }
+    }
+
+    /// All that the server still sends, up to its end.
+    func rest() async -> String {
+        while (try? await receive()) != nil {}
+        defer { received = [] }
+        return String(decoding: received, as: UTF8.self)
     }
 
     private func receive() async throws {

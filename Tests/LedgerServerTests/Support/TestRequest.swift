@@ -33,6 +33,8 @@ struct Signer: Sendable {
     var port: Int
     var seconds = TestClock.nowSeconds
     var isUnsignedPayload = false
+    /// Signs `X-TC-Action` with the others, as the vendor's samples do and its SDKs do not.
+    var signsAction = false
 
     init(_ credential: CloudCredential, port: Int) {
         secretId = credential.secretId
@@ -76,11 +78,13 @@ struct Signer: Sendable {
         request.set("X-TC-Version", "2022-01-10")
         request.set("X-TC-Timestamp", "\(seconds)")
         if isUnsignedPayload { request.set("X-TC-Content-SHA256", "UNSIGNED-PAYLOAD") }
+        let names = signsAction ? "content-type;host;x-tc-action" : "content-type;host"
         let payload = isUnsignedPayload ? "UNSIGNED-PAYLOAD" : request.body
         let canonical = [
             request.method, request.path, request.query,
-            "content-type:\(request.header("Content-Type")!)", "host:\(host)", "",
-            "content-type;host", Self.sha256(payload),
+            "content-type:\(request.header("Content-Type")!)", "host:\(host)",
+            signsAction ? "x-tc-action:\(action)\n" : "",
+            names, Self.sha256(payload),
         ].joined(separator: "\n")
         let date = TestClock.date(seconds)
         let scope = "\(date)/car/tc3_request"
@@ -91,7 +95,7 @@ struct Signer: Sendable {
         let signature = Self.hex(Self.hmac(signingKey, text))
         request.set(
             "Authorization",
-            "TC3-HMAC-SHA256 Credential=\(secretId)/\(scope), SignedHeaders=content-type;host, "
+            "TC3-HMAC-SHA256 Credential=\(secretId)/\(scope), SignedHeaders=\(names), "
                 + "Signature=\(signature)")
         return request
     }

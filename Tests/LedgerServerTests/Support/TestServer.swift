@@ -54,12 +54,18 @@ struct TestServer: Sendable {
 
     var signer: Signer { Signer(credential, port: port) }
 
+    /// A ledger reserves much address space, so that only so many fit in one process; and most
+    /// tests wait most of their time, so that all would start at once.
+    private static let turns = Turns(12)
+
     static func run(
         _ configure: (inout HoldfastServer.Configuration) -> Void = { _ in },
         options change: (inout Ledger.Options) -> Void = { _ in },
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         _ body: (TestServer) async throws -> Void
     ) async throws {
+        await turns.take()
+        defer { turns.giveBack() }
         try await withTemporaryDirectory { directory in
             let credential = try CredentialStore(DataDirectory(directory)).create()
             var options = Ledger.Options()

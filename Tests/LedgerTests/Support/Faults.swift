@@ -5,8 +5,14 @@ final class Faults: Sendable {
     enum Kind: Int32, Sendable {
         case write = 0
         case sync = 1
-        /// LMDB's meta page: a write that is its own sync.
+        /// A write that is its own sync.
         case durable = 2
+        case open = 3
+        case map = 4
+        /// Cutting a file, or taking space for it.
+        case size = 5
+        /// Making, linking, renaming and removing names.
+        case name = 6
     }
 
     static var isAvailable: Bool { faults_available() }
@@ -29,17 +35,9 @@ final class Faults: Sendable {
         faults_fail(watch, kind.rawValue, skip, times, error)
     }
 
-    /// Keeps what is written from now on. A watch of one file alone makes sense of it.
-    func record() { faults_record(watch) }
-
-    /// Writes and waits so far.
-    var recordedCount: Int { Int(faults_recorded_count(watch)) }
-
-    /// One entry after the other, as CFaults.h describes them. To be asked when nothing is written.
-    var recorded: [UInt8] {
-        var bytes: UnsafePointer<UInt8>?
-        let count = faults_recorded(watch, &bytes)
-        return Array(UnsafeBufferPointer(start: bytes, count: count))
+    /// Lets writes take half of what they were given.
+    func shorten(after skip: UInt64 = 0, times: UInt64 = 1) {
+        faults_shorten(watch, skip, times)
     }
 
     func delay(_ kind: Kind, microseconds: UInt32) {

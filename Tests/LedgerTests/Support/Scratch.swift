@@ -19,8 +19,11 @@ import Testing
 final class Scratch: Sendable {
     let path: String
 
-    init() throws {
-        var template = Array("/tmp/holdfast-ledger-XXXXXX".utf8CString)
+    /// - Parameter isInMemory: on a file system in memory, where there is one: for tests of many
+    ///   waits for a disk that none of them looks at.
+    init(isInMemory: Bool = false) throws {
+        let parent = isInMemory && access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
+        var template = Array("\(parent)/holdfast-ledger-XXXXXX".utf8CString)
         let made = template.withUnsafeMutableBufferPointer { mkdtemp($0.baseAddress!) != nil }
         try #require(made)
         path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
@@ -31,7 +34,7 @@ final class Scratch: Sendable {
     /// Removes a file or a directory of files inside.
     func remove(_ name: String) { Self.remove(path + "/" + name) }
 
-    private static func remove(_ path: String) {
+    static func remove(_ path: String) {
         if unlink(path) == 0 { return }
         for name in entries(of: path) { remove(path + "/" + name) }
         rmdir(path)

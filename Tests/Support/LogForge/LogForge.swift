@@ -29,6 +29,14 @@ public enum LogForge {
             try transaction.put(batch.bytes.span.bytes, forKey: batch.key, in: table)
         }
         try transaction.commit()
+        // Once more, as a forger would: the file still knows how many batches it had before its
+        // newest commit.
+        var again = try WriteTransaction(environment)
+        let same = try again.table(named: "batches", create: true)
+        let value: [UInt8] = [0]
+        try again.put(value.span.bytes, forKey: UInt64.max, in: same)
+        _ = try again.delete(UInt64.max, in: same)
+        try again.commit()
     }
 
     /// Reads the batches, has them changed, and writes them back.
