@@ -19,12 +19,14 @@ public enum CredentialRole: String, CaseIterable, Hashable, Sendable, Comparable
 /// The roles a credential has and the projects it may touch.
 public struct Access: Hashable, Sendable {
     public var roles: Set<CredentialRole>
-    /// Names of projects, nil for all there are and will be.
-    public var projects: Set<String>?
+    /// Names of projects, each once, nil for all there are and will be. No set of Swift's strings:
+    /// names are bytes, and two that only look alike are two projects.
+    public let projects: [String]?
 
-    public init(roles: Set<CredentialRole>, projects: Set<String>? = nil) {
+    public init(roles: Set<CredentialRole>, projects: [String]? = nil) {
         self.roles = roles
-        self.projects = projects
+        var known: Set<[UInt8]> = []
+        self.projects = projects?.filter { known.insert(Array($0.utf8)).inserted }
     }
 
     /// Everything: what a credential had before there were roles, and what the first one gets.
@@ -33,7 +35,9 @@ public struct Access: Hashable, Sendable {
     public var isFull: Bool { self == .full }
 
     /// Whether a project of this name may be touched.
-    public func covers(project: String) -> Bool { projects?.contains(project) ?? true }
+    public func covers(project: String) -> Bool {
+        projects?.contains { $0.utf8.elementsEqual(project.utf8) } ?? true
+    }
 }
 
 /// Something that needs a role: an action of the cloud API, or a path of the native one.

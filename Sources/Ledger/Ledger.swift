@@ -78,7 +78,7 @@ public final class Ledger: Sendable {
     /// concurrency of one: an apply would take that away, a destroy would give it up.
     @discardableResult
     public func perform(
-        _ action: Action, by caller: Caller, within projects: Set<String>
+        _ action: Action, by caller: Caller, within projects: [String]
     ) async throws(LedgerError) -> ActionReply {
         try await ask { .actWithin(projects, action, caller, $0) }
     }
@@ -100,7 +100,7 @@ public final class Ledger: Sendable {
     /// Throws `failed` or `closed` if the ledger cannot take it. Cost: no object and no string an
     /// action.
     public func perform(
-        _ batch: ActionBatch, by caller: Caller = .library, within projects: Set<String>? = nil
+        _ batch: ActionBatch, by caller: Caller = .library, within projects: [String]? = nil
     ) async throws(LedgerError) -> ActionBatchReply {
         try await ask { .actBatch(batch, projects, caller, $0) }
     }

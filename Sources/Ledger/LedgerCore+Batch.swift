@@ -9,7 +9,7 @@ extension LedgerCore {
     /// Cost: no allocation an action; memory is waited for a group of users at a time.
     package func perform(
         _ batch: ActionBatch, at now: Microseconds, by caller: Caller,
-        within allowed: Set<String>? = nil, whenFull: () -> Void = {}
+        within allowed: [String]? = nil, whenFull: () -> Void = {}
     ) -> ActionBatchReply {
         var run = BatchRun(batch, at: now, by: caller, projects, within: allowed)
         batch.items.withUnsafeBufferPointer { items in
@@ -70,9 +70,9 @@ private struct BatchRun {
 
     init(
         _ batch: ActionBatch, at now: Microseconds, by caller: Caller, _ projects: NameDirectory,
-        within allowed: Set<String>?
+        within allowed: [String]?
     ) {
-        isAllowed = batch.projects.map { allowed?.contains($0) ?? true }
+        isAllowed = batch.projects.map { allowed.map($0.isAmong) ?? true }
         self.allowed = allowed.map { names in
             Set(names.compactMap { projects.number(of: $0).map { ProjectNumber($0) } })
         }
@@ -195,16 +195,23 @@ private struct BatchRun {
 extension LedgerCore {
     /// Whether an action touches no project but these: neither the one it names nor the one in
     /// which its user holds a concurrency. Everything due must be settled.
-    func isWithin(_ allowed: Set<String>, _ action: Action) -> Bool {
+    func isWithin(_ allowed: [String], _ action: Action) -> Bool {
         switch action {
         case .apply(_, let project, _), .modifyProject(let project, _):
-            guard allowed.contains(project) else { return false }
+            guard project.isAmong(allowed) else { return false }
         case .createSession, .disconnect, .destroy, .repossess, .forget: break
         }
         guard let user = action.user, let number = users.number(of: user),
             let held = state.holding(of: number)
         else { return true }
-        return allowed.contains(projects.name(of: UInt32(held.project)))
+        return projects.name(of: UInt32(held.project)).isAmong(allowed)
+    }
+}
+
+extension String {
+    /// Whether one of the names has these very bytes: two that only look alike are two.
+    fileprivate func isAmong(_ names: [String]) -> Bool {
+        names.contains { $0.utf8.elementsEqual(utf8) }
     }
 }
 

@@ -9,12 +9,12 @@ enum Work: Sendable {
     /// One action, the common case.
     case act(Action, Caller, Asker<ActionReply>)
     /// One action of a caller who may touch these projects alone.
-    case actWithin(Set<String>, Action, Caller, Asker<ActionReply>)
+    case actWithin([String], Action, Caller, Asker<ActionReply>)
     /// Many, committed together.
     case actAll([Action], Caller, Asker<[Result<ActionReply, LedgerError>]>)
     /// Many as one flat buffer, committed together; the projects are those the caller may touch,
     /// nil for all.
-    case actBatch(ActionBatch, Set<String>?, Caller, Asker<ActionBatchReply>)
+    case actBatch(ActionBatch, [String]?, Caller, Asker<ActionBatchReply>)
     /// A look at the current view: `run` on the writer thread returns what delivers the answer once
     /// everything it saw is durable; `fail` delivers an error instead.
     case look(

@@ -239,9 +239,9 @@ extension CloudEndpoint {
 extension Access {
     /// Whether an event may be shown: it names a project, and none but those of the credential.
     func covers(_ event: NamedEvent) -> Bool {
-        guard let projects else { return true }
+        guard projects != nil else { return true }
         let named = [event.project, event.inputProject].filter { !$0.isEmpty }
-        return !named.isEmpty && named.allSatisfy(projects.contains)
+        return !named.isEmpty && named.allSatisfy(covers(project:))
     }
 }
 

@@ -66,7 +66,7 @@ enum CredentialFile {
     private static func write(_ entry: Entry, to object: inout JSONObjectWriter) {
         let access = entry.credential.access
         object.strings("roles", access.roles.sorted().map(\.rawValue))
-        if let projects = access.projects { object.strings("projects", projects.sorted()) }
+        if let projects = access.projects { object.strings("projects", projects) }
         guard let previous = entry.previous else { return }
         object.object("previous") { object in
             object.string("secretId", previous.secretId)
@@ -143,7 +143,7 @@ enum CredentialFile {
             roles.insert(role)
         }
         guard let projects = item["projects"] else { return Access(roles: roles) }
-        return texts(projects).map { Access(roles: roles, projects: Set($0)) }
+        return texts(projects).map { Access(roles: roles, projects: $0) }
     }
 
     private static func texts(_ value: JSONValue?) -> [String]? {

@@ -165,7 +165,7 @@ struct CredentialCommand: AsyncParsableCommand {
     private static func text(_ access: Access) -> String {
         if access.isFull { return "" }
         let roles = access.roles.sorted().map(\.rawValue).joined(separator: ",")
-        let projects = access.projects.map { "  " + $0.sorted().joined(separator: ",") } ?? ""
+        let projects = access.projects.map { "  " + $0.joined(separator: ",") } ?? ""
         return "  " + roles + projects
     }
 
@@ -181,7 +181,7 @@ struct CredentialCommand: AsyncParsableCommand {
 extension JSONObjectWriter {
     fileprivate mutating func access(_ access: Access) {
         strings("roles", access.roles.sorted().map(\.rawValue))
-        if let projects = access.projects { strings("projects", projects.sorted()) }
+        if let projects = access.projects { strings("projects", projects) }
     }
 
     fileprivate mutating func previous(_ previous: CredentialStore.Entry.Previous) {

@@ -129,10 +129,9 @@ struct AccessOptions: ParsableArguments {
     var projects: [String] = []
 
     var access: Access {
-        var access = Access.full
-        if !roles.isEmpty { access.roles = Set(roles.flatMap(\.roles)) }
-        if !projects.isEmpty { access.projects = Set(projects) }
-        return access
+        Access(
+            roles: roles.isEmpty ? Access.full.roles : Set(roles.flatMap(\.roles)),
+            projects: projects.isEmpty ? nil : projects)
     }
 }
 

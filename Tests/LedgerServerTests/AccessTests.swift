@@ -20,7 +20,7 @@ import Testing
     ]
 
     private func signer(
-        _ server: TestServer, _ roles: Set<CredentialRole>, _ projects: Set<String>? = nil
+        _ server: TestServer, _ roles: Set<CredentialRole>, _ projects: [String]? = nil
     ) throws -> Signer {
         let store = try CredentialStore(DataDirectory(server.directory))
         let access = Access(roles: roles, projects: projects)
@@ -70,6 +70,36 @@ import Testing
                 return try await connection.streamLine() ?? ""
             }
             #expect(stream.contains(role == .call ? "unauthorized" : "403"))
+        }
+    }
+
+    /// "é" has two spellings, and with each of them a project is another one.
+    @Test func aNameThatLooksLikeAProjectsIsAnothers() async throws {
+        let (one, other) = ("caf\u{E9}", "cafe\u{301}")
+        #expect(!Access(roles: [.call], projects: [one]).covers(project: other))
+        #expect(Access(roles: [.call], projects: [one, other, one]).projects?.count == 2)
+        try await TestServer.run { server in
+            try await server.ledger.modifyProject(one, ProjectChange(concurrencyCount: 1))
+            try await server.ledger.modifyProject(other, ProjectChange(concurrencyCount: 1))
+            let signer = try signer(server, [.call], [one])
+            let parameters = { (project: String) in
+                #"{"UserId":"u","UserIp":"1","ProjectId":"\#(project)"}"#
+            }
+            let before = server.ledger.head.position
+            let refused = try await server.ask(signer.post("ApplyConcurrent", parameters(other)))
+            #expect(refused.code == Self.refusal)
+            let line = { (project: String) in
+                #"{"action":"apply","user":"u","project":"\#(project)"}"# + "\n"
+            }
+            let reply = try await Connection.with(port: server.port) { connection in
+                try await connection.send(signer.stream("/v1/commands", line(other)))
+                _ = try await connection.line()
+                return try await connection.streamLine() ?? ""
+            }
+            #expect(reply.contains("unauthorized"))
+            #expect(server.ledger.head.position == before)
+            let taken = try await server.ask(signer.post("ApplyConcurrent", parameters(one)))
+            #expect(taken.code == nil)
         }
     }
 
