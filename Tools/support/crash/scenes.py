@@ -170,6 +170,9 @@ class Scenes:
         file, target = self.folder / "events.jsonl", self.folder / "imported"
         shutil.rmtree(target, ignore_errors=True)
         file.write_text(self.programs.run("export", "--data", self.data))
+        if not file.stat().st_size:
+            # Killed before its first event: there is nothing to bring in.
+            return self._serve()
         was_killed = self._command(0.25, "import", file, "--data", target)
         digest = self._digest()
         if not self._whole(target, digest):
