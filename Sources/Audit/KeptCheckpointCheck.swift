@@ -29,10 +29,20 @@ final class KeptCheckpointCheck {
         }
     }
 
+    /// Throws `corrupt` if the views know of events behind the log's end.
+    func requireWholeLog() throws(LogError) {
+        guard case .ahead(let end, let newest) = views else { return }
+        throw LogError(
+            .corrupt(position: end + 1),
+            "the log ends at position \(end), and a view of position \(newest) was stored: its "
+                + "newest batches are gone; restore a backup, or, if an older log was put back on "
+                + "purpose, remove the directory views beside it")
+    }
+
     /// Why the next opening will not use the views, nil if it will or there are none.
     func viewsFault(comparingStates: Bool) -> String? {
         switch views {
-        case .none: return nil
+        case .none, .ahead: return nil
         case .fault(let reason): return reason
         case .sound(let position, let digest):
             guard comparingStates, let expected = digests[position], expected != digest else {

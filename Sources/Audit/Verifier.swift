@@ -210,6 +210,7 @@ public enum Verifier {
         let found = checkpoints.report(comparingStates: plan.hasRules)
         report.keptCheckpointCount = found.soundCount
         report.checkpointFaults = found.faults
+        try checkpoints.requireWholeLog()
         report.viewsFault = checkpoints.viewsFault(comparingStates: plan.hasRules)
         report.hasDamagedSignOfLife = StoredFiles.hasDamagedSignOfLife(directory)
         report.keyFaults = StoredFiles.keyFaults(directory, log)

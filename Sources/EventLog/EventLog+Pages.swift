@@ -17,7 +17,7 @@ extension EventLog {
         directory: String, progress: ((Int, Int) -> Void)? = nil
     ) throws(LogError) -> Int {
         do {
-            return try usedPages(PageCheck.check(directory: directory, progress: progress))
+            return try PageCheck.check(directory: directory, progress: progress).usedPageCount
         } catch let error as LogError { throw error } catch let error as PageFault {
             guard error.kind == .changing else { throw pageError(error, directory) }
         } catch { throw LogError(.foreign, "\(error)") }
@@ -29,26 +29,12 @@ extension EventLog {
             let transaction = try ReadTransaction(
                 Environment(directory: directory, options: options))
             defer { withExtendedLifetime(transaction) {} }
-            return try usedPages(PageCheck.check(directory: directory, progress: progress))
+            return try PageCheck.check(directory: directory, progress: progress).usedPageCount
         } catch let error as PageFault {
             throw pageError(error, directory)
         } catch let error as LogError { throw error } catch {
             throw (error as? LMDBError).map { LogError($0) } ?? LogError(.foreign, "\(error)")
         }
-    }
-
-    /// A log only grows: one that had more batches before its newest commit has lost that commit.
-    /// One flipped bit in a meta page's transaction number is enough, and every page fits.
-    private static func usedPages(_ report: PageReport) throws(LogError) -> Int {
-        let name = LogFormat.batchTableName
-        let count = report.tables[name]?.entryCount ?? 0
-        guard let before = report.entryCountsBefore[name], before > count else {
-            return report.usedPageCount
-        }
-        throw LogError(
-            .corrupt(position: 0),
-            "the log file is damaged: its newest meta page has \(count) batches, the one before "
-                + "had \(before); restore a backup, or salvage what is sound: holdfast salvage")
     }
 
     private static func pageError(_ fault: PageFault, _ directory: String) -> LogError {

@@ -126,11 +126,7 @@ public final class EventLog: Sendable {
         environment.reserveFileSpace(ahead: 2 * bytes.count)
         let span = unsafe RawSpan(_unsafeBytes: bytes)
         try transaction.put(span, forKey: first, in: batches, mode: .append)
-        let number = transaction.transactionId
-        do { try transaction.commit() } catch {
-            environment.restoreOlderMetaPage(afterFailureOf: number)
-            throw error
-        }
+        try transaction.commit()
     }
 
     /// Last position and hash, from the newest batch's header and trailer alone.

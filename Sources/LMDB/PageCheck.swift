@@ -71,22 +71,6 @@ public enum PageCheck {
         var census = PageCensus(meta: newest, fileSizeBytes: fileSizeBytes, progress: progress)
         try FreePageWalk.walk(newest, file, &census)
         let tables = try TableWalk.walk(newest, file, &census)
-        var report = try census.report(newest, tables)
-        report.entryCountsBefore = entryCounts(older, file, fileSizeBytes)
-        // A writer that went on meanwhile may have put other pages in the older one's place.
-        if try MetaPage.newest(in: file) != newest { report.entryCountsBefore = [:] }
-        return report
-    }
-
-    /// Entries of each table in the snapshot before the newest, which LMDB leaves whole; none where
-    /// it cannot be read. One read for each page of the tree of tables.
-    private static func entryCounts(
-        _ older: MetaPage, _ file: borrowing FileReader, _ fileSizeBytes: Int
-    ) -> [String: Int] {
-        var census = PageCensus(meta: older, fileSizeBytes: fileSizeBytes, progress: nil)
-        let records = try? TableWalk.records(older, file, &census)
-        return (records ?? []).reduce(into: [:]) { counts, found in
-            counts[found.name] = Int(clamping: found.record.entryCount)
-        }
+        return try census.report(newest, tables)
     }
 }

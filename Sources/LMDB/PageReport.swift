@@ -14,7 +14,4 @@ public struct PageReport: Sendable, Equatable {
     public var lostPageCount: Int { pageCount - usedPageCount - freePageCount }
     /// Size and shape of each named table, by name.
     public let tables: [String: TableStatistics]
-    /// How many entries each table had before the newest transaction; empty where that cannot be
-    /// told. In a table that only grows, more than now means that a transaction was taken back.
-    public internal(set) var entryCountsBefore: [String: Int] = [:]
 }

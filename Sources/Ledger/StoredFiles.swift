@@ -15,6 +15,8 @@ package enum StoredFiles {
         case none
         /// A whole one of this log, with the state at a position.
         case sound(position: Position, digest: Digest32)
+        /// A whole one, of a position that the log does not reach any more.
+        case ahead(of: Position, at: Position)
         /// Why the next opening will not use it.
         case fault(String)
     }
@@ -28,10 +30,21 @@ package enum StoredFiles {
             return "\(error)".contains("a writer kept changing the file")
                 ? .none : .fault("\(directory.views) cannot be used: \(error)")
         }
-        switch store.load(nil, { Recovery.mismatch($0, log) }) {
+        var newest: Position = 0
+        let loaded = store.load(nil) { head in
+            newest = head.position
+            return Recovery.mismatch(head, log)
+        }
+        switch loaded {
         case .none: return .none
         case .unreadable: return .fault("the checkpoint is damaged or of another version")
-        case .rejected(let reason): return .fault(reason)
+        case .rejected(let reason):
+            // Views hold durable events only: a log that ends before them lost its newest commit.
+            // One damaged bit of a transaction number is enough, and every page and hash fits.
+            guard let end = try? log.uncheckedEnd().position, end < newest else {
+                return .fault(reason)
+            }
+            return .ahead(of: end, at: newest)
         case .view(let view, _):
             return .sound(position: view.head.position, digest: StateDigest.of(view.state))
         }

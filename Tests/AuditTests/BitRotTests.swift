@@ -33,7 +33,10 @@ import Testing
             try #require(tally.faults == [])
             let live = tally.sum { $0.use == "live" && !$0.isBeneath }
             try #require(live > 30)
-            try #require(tally.sum(.found) { $0.use == "live" && !$0.isBeneath } == live)
+            let isLive = { (row: Tally.Row) in row.use == "live" && !row.isBeneath }
+            let takenBack = tally.sum(.takenBack, where: isLive)
+            try #require(tally.sum(.found, where: isLive) + takenBack == live)
+            try #require(tally.sum(.takenBack) < 3)
             try #require(tally.sum(.harmless) { $0.use == "unused" } > 0)
         }
     }
@@ -51,7 +54,7 @@ import Testing
     // MARK: - What runs of it found
 
     /// One bit of the newest meta page's transaction number makes the page before the newest: the
-    /// last commit is taken back, and every page fits.
+    /// last commit is taken back, and every page fits. The view knows better.
     @Test func aCommitTakenBackIsFound() throws {
         let scratch = ScratchDirectory()
         var foundCount = 0
@@ -64,14 +67,9 @@ import Testing
                 var changed = whole
                 changed[place.0 + 144 + place.1 / 8] ^= 1 << UInt8(place.1 % 8)
                 Files.write(changed, to: path)
-                #expect(throws: LogError.self, "bit \(place.1) of page \(place.0 / 4096)") {
-                    try EventLog.checkPages(directory: story.directory.log)
-                }
-                #expect(throws: LedgerError.self) {
-                    try LedgerReader(opening: story.directory.path)
-                }
                 let message = verifyError(story.directory)?.message ?? ""
-                if message.contains("the one before had") { foundCount += 1 }
+                #expect(!message.isEmpty, "bit \(place.1) of page \(place.0 / 4096)")
+                if message.contains("its newest batches are gone") { foundCount += 1 }
             }
         }
         #expect(foundCount > 1, "nothing else shows that a commit was taken back")

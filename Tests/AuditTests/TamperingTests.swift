@@ -194,16 +194,23 @@ import Testing
             }
         },
         Edit("a user is renamed", .pointers) { scene, _ in try rename(scene) },
-        Edit("the tail is cut", .ownHead) { scene, _ in
+        // The view that was left behind stands at an event that is gone.
+        Edit("the tail is cut", .pointers) { scene, _ in
             try scene.rewrite { $0.removeLast() }
         },
-        Edit("the log is replaced by an old copy", .ownHead) { scene, _ in
+        Edit("the tail is cut, and the views are taken away", .ownHead) { scene, _ in
+            try scene.rewrite { $0.removeLast() }
+            Files.remove(scene.directory.views + "/data.mdb")
+        },
+        Edit("log and views are replaced by an old copy", .ownHead) { scene, _ in
             let old = Array(scene.batches.prefix(scene.batches.count - 6))
             try scene.rewrite { $0 = old }
+            Files.remove(scene.directory.views + "/data.mdb")
         },
         Edit("the whole log is cut together with the published head", .keptHead) { scene, _ in
             let old = Array(scene.batches.prefix(scene.batches.count / 2))
             try scene.rewrite { $0 = old }
+            Files.remove(scene.directory.views + "/data.mdb")
             try scene.signAgain()
         },
         Edit("the published head is taken away with the change", .keptHead) { scene, _ in

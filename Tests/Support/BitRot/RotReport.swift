@@ -66,6 +66,8 @@ public struct RotReport {
             "| of these found by `verify` | \(foundCount) |",
             "| of these missed | \(liveCount - foundCount) |",
             "| wrong answers, of any command, by any flip | \(servedCount) |",
+            "| of them a transaction number that took the newest commit back | "
+                + "\(tally.sum(.takenBack, where: isLive)) |",
             "| ended by a signal | \(tally.sum(.crash)) |",
             "| unused bytes: no alarm, no effect | \(unusedCount) |",
             "| unused bytes: an alarm by mistake | \(tally.sum(.falseAlarm)) |", "",
