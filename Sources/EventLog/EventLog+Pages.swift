@@ -16,11 +16,11 @@ extension EventLog {
     public static func checkPages(
         directory: String, progress: ((Int, Int) -> Void)? = nil
     ) throws(LogError) -> Int {
-        do {
+        do throws(PageFault) {
             return try PageCheck.check(directory: directory, progress: progress).usedPageCount
-        } catch let error as LogError { throw error } catch let error as PageFault {
+        } catch {
             guard error.kind == .changing else { throw pageError(error, directory) }
-        } catch { throw LogError(.foreign, "\(error)") }
+        }
         // A writer is at work, so the file is one LMDB can open. A snapshot held meanwhile keeps
         // the pages of every newer one from being used again.
         do {
@@ -32,7 +32,7 @@ extension EventLog {
             return try PageCheck.check(directory: directory, progress: progress).usedPageCount
         } catch let error as PageFault {
             throw pageError(error, directory)
-        } catch let error as LogError { throw error } catch {
+        } catch {
             throw (error as? LMDBError).map { LogError($0) } ?? LogError(.foreign, "\(error)")
         }
     }
