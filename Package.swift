@@ -117,7 +117,10 @@ let package = Package(
             name: "CloudAPITests", dependencies: ["CloudAPI", "JSON", crypto],
             swiftSettings: strict),
         // The binary as scripts use it; they run the one that was built beside the tests.
-        .testTarget(name: "CommandLineTests", dependencies: ["holdfast"], swiftSettings: strict),
+        // Lets a few of the tests that start programs and servers run at a time.
+        .target(name: "Turns", path: "Tests/Support/Turns", swiftSettings: strict),
+        .testTarget(
+            name: "CommandLineTests", dependencies: ["Turns", "holdfast"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
         // Against an independent implementation in Python.
         .testTarget(
@@ -127,7 +130,7 @@ let package = Package(
             name: "LedgerServerTests",
             dependencies: [
                 "CFaults", "CloudAPI", "EventLog", "JSON", "Ledger", "LedgerServer", "ReconnectionRules",
-                crypto, logging,
+                "Turns", crypto, logging,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),

@@ -86,14 +86,17 @@ extension Access {
 
     /// Throws `AuthFailure.UnauthorizedOperation`, naming the roles that would do.
     public func require(_ operation: Operation) throws(CloudError) {
-        guard allows(operation) else {
-            let wanted = Self.roles(for: operation).sorted().map(\.rawValue)
-            let scope = Self.needsAllProjects(operation) ? ", and all projects" : ""
-            throw CloudError(
-                .authFailureUnauthorizedOperation,
-                "The credential may not do this; it takes the role "
-                    + wanted.joined(separator: " or ") + scope + ".")
-        }
+        guard allows(operation) else { throw Self.refusal(of: operation) }
+    }
+
+    /// What whoever may not do this is told.
+    public static func refusal(of operation: Operation) -> CloudError {
+        let wanted = roles(for: operation).sorted().map(\.rawValue)
+        let scope = needsAllProjects(operation) ? ", and all projects" : ""
+        return CloudError(
+            .authFailureUnauthorizedOperation,
+            "The credential may not do this; it takes the role "
+                + wanted.joined(separator: " or ") + scope + ".")
     }
 
     /// Throws `AuthFailure.UnauthorizedOperation` for a project that is not the credential's,

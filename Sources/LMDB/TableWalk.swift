@@ -3,21 +3,6 @@ enum TableWalk {
     static func walk(
         _ meta: MetaPage, _ file: borrowing FileReader, _ census: inout PageCensus
     ) throws(PageFault) -> [String: TableStatistics] {
-        var tables: [String: TableStatistics] = [:]
-        for (name, record, owner) in try records(meta, file, &census) {
-            let label = "table \(printable(name))"
-            try requirePlain(record, label, owner: owner)
-            tables[name] = try TreeWalk.walk(
-                label, record, order: .bytes, allowsTables: false, owner: owner, file,
-                &census, { (_, _, _, _) throws(PageFault) in })
-        }
-        return tables
-    }
-
-    /// The record of each table, and the page it stands on.
-    static func records(
-        _ meta: MetaPage, _ file: borrowing FileReader, _ census: inout PageCensus
-    ) throws(PageFault) -> [(name: String, record: TreeRecord, owner: Int)] {
         var found: [(name: String, record: TreeRecord, owner: Int)] = []
         try requirePlain(meta.main, "the tree of tables", owner: meta.number)
         _ = try TreeWalk.walk(
@@ -28,7 +13,15 @@ enum TableWalk {
             let name = String(decoding: page.bytes[entry.key], as: UTF8.self)
             found.append((name, TreeRecord(page, at: range.lowerBound), number))
         }
-        return found
+        var tables: [String: TableStatistics] = [:]
+        for (name, record, owner) in found {
+            let label = "table \(printable(name))"
+            try requirePlain(record, label, owner: owner)
+            tables[name] = try TreeWalk.walk(
+                label, record, order: .bytes, allowsTables: false, owner: owner, file,
+                &census, { (_, _, _, _) throws(PageFault) in })
+        }
+        return tables
     }
 
     /// A name as a message may show it, whatever stands in the file.

@@ -211,7 +211,7 @@ extension LedgerCore {
 extension String {
     /// Whether one of the names has these very bytes: two that only look alike are two.
     fileprivate func isAmong(_ names: [String]) -> Bool {
-        names.contains { $0.utf8.elementsEqual(utf8) }
+        names.contains { NameBytes.areEqual($0, self) }
     }
 }
 

@@ -34,7 +34,7 @@ package struct BulkFault: Error, Equatable, Sendable {
     static let invalidUser = BulkFault(
         .invalidUser, "The user is 1 to 256 bytes of UTF-8 without control characters.")
     static let mayNotRepossess = BulkFault(
-        .unauthorized, "The credential may not do this; it takes the role operate.")
+        .unauthorized, Access.refusal(of: .repossessLine).message)
     static let otherProject = BulkFault(.unauthorized, CloudError.otherProject.message)
     static let unknownProject = BulkFault(.unknownProject, "There is no project of this name.")
 }

@@ -44,7 +44,7 @@ struct BackupCommand: ParsableCommand {
         let progress = PhaseProgress()
         defer { progress.end() }
         let report = try Backup.create(of: data.directory, in: destination, options: options) {
-            progress.show($0, $1, of: $2)
+            progress.show($0.rawValue, $1, of: $2)
         }
         progress.end()
         show(report)
@@ -115,7 +115,7 @@ struct RestoreCommand: ParsableCommand {
         let report: Backup.RestoreReport
         do {
             report = try Backup.restore(backup, into: data.directory, options: options) {
-                progress.show($0, $1, of: $2)
+                progress.show($0.rawValue, $1, of: $2)
             }
         } catch let error as LogError {
             progress.end()
@@ -151,21 +151,4 @@ struct RestoreCommand: ParsableCommand {
             "deadlines that ran moved back by \(DurationText.readable(report.outage)); what "
                 + "happened after the backup is not in it, and cannot be known from it")
     }
-}
-
-/// Progress of what is done in parts, one after the other.
-private final class PhaseProgress {
-    private var phase: Backup.Phase?
-    private var progress: Progress?
-
-    func show(_ phase: Backup.Phase, _ done: UInt64, of total: UInt64) {
-        if phase != self.phase {
-            end()
-            self.phase = phase
-            progress = Progress(phase.rawValue, unit: "events")
-        }
-        progress?.show(done, of: total)
-    }
-
-    func end() { progress?.end() }
 }

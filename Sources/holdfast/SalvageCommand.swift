@@ -47,19 +47,13 @@ struct SalvageCommand: ParsableCommand {
         options.threads = threads
         // A directory without a log is told as everywhere else.
         try data.directory.requireLedger()
-        var phase: Salvage.Phase?
-        var progress: Progress?
-        defer { progress?.end() }
+        let progress = PhaseProgress()
+        defer { progress.end() }
         let new = DataDirectory(target)
         let report = try Salvage.run(data.directory, into: new, options: options) {
-            if phase != $0 {
-                progress?.end()
-                progress = Progress("salvage: \($0.rawValue)", unit: $0.unit)
-                phase = $0
-            }
-            progress?.show($1, of: $2)
+            progress.show("salvage: \($0.rawValue)", unit: $0.unit, $1, of: $2)
         }
-        progress?.end()
+        progress.end()
         show(report)
         guard report.isComplete else {
             throw CheckFailed(message: "not everything could be kept: see \(target)/salvage.json")

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import Turns
 
 /// A directory that is gone after the test, and the program run in it.
 struct Scratch {

@@ -5,6 +5,7 @@ import LedgerServer
 import Logging
 import ReconnectionRules
 import Testing
+import Turns
 
 #if canImport(Glibc)
     import Glibc

@@ -475,28 +475,25 @@ void *mmap(void *address, size_t length, int protection, int flags, int file, of
 
 // Names.
 
-int rename(const char *from, const char *to) {
+// Both calls take the same arguments.
+static int pair_names(int step, long call, const char *from, const char *to) {
     int error = consult_path(to, faults_name);
     if (error) return errno = error, -1;
     struct entry e;
-    begin_entry(&e, faults_step_rename);
-    int result = (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+    begin_entry(&e, step);
+    int result = (int)syscall(call, AT_FDCWD, from, AT_FDCWD, to, 0);
     e.path = from;
     e.other = to;
     if (result == 0) end_entry(&e, to);
     return result;
 }
 
+int rename(const char *from, const char *to) {
+    return pair_names(faults_step_rename, SYS_renameat2, from, to);
+}
+
 int link(const char *from, const char *to) {
-    int error = consult_path(to, faults_name);
-    if (error) return errno = error, -1;
-    struct entry e;
-    begin_entry(&e, faults_step_link);
-    int result = (int)syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0);
-    e.path = from;
-    e.other = to;
-    if (result == 0) end_entry(&e, to);
-    return result;
+    return pair_names(faults_step_link, SYS_linkat, from, to);
 }
 
 static int remove_name(const char *path, int flags) {

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Lets a few tasks at a time through.
-final class Turns: Sendable {
+public final class Turns: Sendable {
     private struct State {
         var freeCount: Int
         var waiting: [CheckedContinuation<Void, Never>] = []
@@ -9,9 +9,9 @@ final class Turns: Sendable {
 
     private let state: Mutex<State>
 
-    init(_ count: Int) { state = Mutex(State(freeCount: count)) }
+    public init(_ count: Int) { state = Mutex(State(freeCount: count)) }
 
-    func take() async {
+    public func take() async {
         await withCheckedContinuation { continuation in
             let isFree = state.withLock { state in
                 guard state.freeCount > 0 else {
@@ -25,7 +25,7 @@ final class Turns: Sendable {
         }
     }
 
-    func giveBack() {
+    public func giveBack() {
         let next = state.withLock { state -> CheckedContinuation<Void, Never>? in
             guard !state.waiting.isEmpty else {
                 state.freeCount += 1
