@@ -1,15 +1,13 @@
 """The command line of Tools/audit-report."""
 
 import argparse
-import json
 import pathlib
 import shutil
 import sys
 import tempfile
 
+import shared_options
 from audit import measure, report, scene
-
-ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 def parse(arguments):
@@ -24,12 +22,8 @@ def parse(arguments):
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the workload")
     parser.add_argument(
         "--quick", action="store_true", help="100,000 events: a check of the commands, no figures")
-    parser.add_argument(
-        "--holdfast", type=pathlib.Path, metavar="FILE",
-        default=ROOT / ".build/release/holdfast", help="the program (default the release build)")
-    parser.add_argument(
-        "--output", type=pathlib.Path, metavar="DIR", default=ROOT / ".build/audit-report",
-        help="where report.md and report.json go (default .build/audit-report)")
+    shared_options.add_program(parser)
+    shared_options.add_output(parser, "audit-report")
     parser.add_argument(
         "--directory", type=pathlib.Path, metavar="DIR",
         help="where the ledgers are made, and removed again (default a temporary directory)")
@@ -38,10 +32,7 @@ def parse(arguments):
         options.events = 100_000
     if options.events < 10_000:
         parser.error("--events takes a number from 10000")
-    if not options.holdfast.is_file():
-        parser.error(
-            f"no program at {options.holdfast}; build it: "
-            "swift build -c release --product holdfast")
+    shared_options.require_program(parser, options.holdfast, "holdfast")
     return options
 
 
@@ -58,10 +49,7 @@ def main(arguments):
         return 1
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "report.json").write_text(json.dumps(result, indent=2) + "\n")
-    text = report.markdown(result)
-    (options.output / "report.md").write_text(text)
+    shared_options.write_report(options.output, result, report.markdown(result))
     print(f"report in {options.output / 'report.md'}")
     for fault in result["faults"]:
         print(f"audit-report: {fault}", file=sys.stderr)

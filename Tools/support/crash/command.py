@@ -1,7 +1,6 @@
 """The command line of Tools/crash."""
 
 import argparse
-import json
 import pathlib
 import random
 import shutil
@@ -10,11 +9,11 @@ import sys
 import tempfile
 import time
 
+import shared_options
+
 from . import report
 from .programs import Programs, Wrong
 from .scenes import Scenes
-
-ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 def parse(arguments):
@@ -29,21 +28,17 @@ def parse(arguments):
     parser.add_argument("--kills", type=int, default=1_000, metavar="N", help="(default 1,000)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the moments")
     parser.add_argument("--quick", action="store_true", help="25 kills")
-    parser.add_argument(
-        "--holdfast", type=pathlib.Path, metavar="FILE", default=ROOT / ".build/release/holdfast",
-        help="the program (default the release build)")
-    parser.add_argument(
-        "--player", type=pathlib.Path, metavar="FILE", default=ROOT / ".build/release/power-cuts",
-        help="the program with the embedded ledger (default the release build of power-cuts)")
+    shared_options.add_program(parser)
+    shared_options.add_program(
+        parser, "--player", "power-cuts", "the program with the embedded ledger",
+        "the release build of power-cuts")
     parser.add_argument(
         "--output", type=pathlib.Path, metavar="DIR", help="where crash.md and crash.json go")
     options = parser.parse_args(arguments)
     if options.quick:
         options.kills = 25
     for program in (options.holdfast, options.player):
-        if not program.is_file():
-            parser.error(f"no program at {program}; build it: swift build -c release --product "
-                         f"{program.name}")
+        shared_options.require_program(parser, program)
     return options
 
 
@@ -77,7 +72,5 @@ def main(arguments):
     text = report.markdown(result)
     print(text)
     if options.output:
-        options.output.mkdir(parents=True, exist_ok=True)
-        (options.output / "crash.json").write_text(json.dumps(result, indent=2) + "\n")
-        (options.output / "crash.md").write_text(text)
+        shared_options.write_report(options.output, result, text, "crash")
     return 0

@@ -1,16 +1,14 @@
 """The command line of Tools/slow-clients."""
 
 import argparse
-import json
 import pathlib
 import shutil
 import sys
 import tempfile
 
+import shared_options
 from slowclients import report, runs
 from slowclients.server import Failed
-
-ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 def parse(arguments):
@@ -39,12 +37,8 @@ def parse(arguments):
     parser.add_argument(
         "--quick", action="store_true",
         help="200 connections and two short runs: a check of the command, no figures")
-    parser.add_argument(
-        "--holdfast", type=pathlib.Path, metavar="FILE",
-        default=ROOT / ".build/release/holdfast", help="the program (default the release build)")
-    parser.add_argument(
-        "--output", type=pathlib.Path, metavar="DIR", default=ROOT / ".build/slow-clients",
-        help="where report.md and report.json go (default .build/slow-clients)")
+    shared_options.add_program(parser)
+    shared_options.add_output(parser, "slow-clients")
     parser.add_argument("--tls", action="store_true", help="over TLS (needs openssl)")
     options = parser.parse_args(arguments)
     if options.quick:
@@ -52,10 +46,7 @@ def parse(arguments):
     for name in ("connections", "rate", "clients", "pairs"):
         if getattr(options, name) < 1:
             parser.error(f"--{name} takes a number from 1")
-    if not options.holdfast.is_file():
-        parser.error(
-            f"no program at {options.holdfast}; build it: "
-            "swift build -c release --product holdfast")
+    shared_options.require_program(parser, options.holdfast, "holdfast")
     return options
 
 
@@ -69,9 +60,7 @@ def main(arguments):
         return 1
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "report.json").write_text(json.dumps(result, indent=2) + "\n")
-    (options.output / "report.md").write_text(report.markdown(result))
+    shared_options.write_report(options.output, result, report.markdown(result))
     print(f"report in {options.output / 'report.md'}")
     for fault in result["faults"]:
         print(f"slow-clients: {fault}", file=sys.stderr)
